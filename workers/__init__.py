@@ -1,0 +1,8 @@
+"""The conversion engine and the Celery processes around it."""
+
+import os
+
+# onnxruntime's Linux wheels carry a telemetry uploader that is on by default; it reads this once, at import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+__version__ = "0.1.0"

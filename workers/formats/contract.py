@@ -1,0 +1,128 @@
+"""What a format is to the pipeline: the functions it brings, and what goes into and comes out of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import onnx_ir as ir
+
+from workers.inspect.upload import Upload
+from workers.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How sure a format is of an upload: ``score`` 0..1 and one sentence saying what was seen in which file."""
+
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the user should know: a stable ``code``, a sentence, and the layer or file it is about."""
+
+    code: str
+    detail: str
+    where: str | None = None
+
+
+class Progress(Protocol):
+    """Called while a stage works: ``done`` of ``total`` source layers (or nodes), and which one is at hand."""
+
+    def __call__(self, done: int, total: int, what: str) -> None: ...
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """For callers that do not watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    upload: Upload
+    options: Options = field(default_factory=Options)
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A model as read, before normalising. ``files`` are the names of the uploaded files that were used."""
+
+    model: ir.Model
+    files: tuple[str, ...]
+    version: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """``model`` is in normal form (opset 21); ``folder`` exists and is empty; ``name`` is a stem for file names."""
+
+    model: ir.Model
+    folder: Path
+    name: str = "model"
+    options: Options = field(default_factory=Options)
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a writer left in its folder.
+
+    ``files``: relative names, those that a runtime loads first. ``input_names``/``output_names``: what the target
+    calls the hub's inputs and outputs, in the hub's order. ``changes``: the legalisation rules that were applied.
+    """
+
+    files: tuple[str, ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    changes: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A runtime that can run files of this format: a toolchain and the action asked of it, ``run:<format>``.
+
+    ``doubts`` names a function ``(list[Path], ir.Model) -> list[str]``: sentences on what this runtime is known to
+    compute wrongly, or to lack, in this very model. With doubts a disagreement proves nothing; without, it counts.
+    """
+
+    toolchain: str
+    action: str
+    title: str
+    doubts: Lazy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A function named by module and attribute, imported at its first call, so that a format's folder stays light."""
+
+    module: str
+    attribute: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(import_module(self.module), self.attribute)(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One system's files.
+
+    ``sniff(Upload) -> Evidence | None``; ``read(ReadRequest) -> Reading``; ``write(WriteRequest) -> Written``;
+    ``coverage() -> {"read": {type: reason or ""}, "write": {...}}`` lists layer types: empty reason means supported.
+    """
+
+    name: str
+    title: str
+    extensions: tuple[str, ...]
+    sniff: Callable[[Upload], Evidence | None]
+    read: Callable[[ReadRequest], Reading] | None = None
+    write: Callable[[WriteRequest], Written] | None = None
+    coverage: Callable[[], Mapping[str, Mapping[str, str]]] | None = None
+    verify: tuple[Verifier, ...] = ()
+    needs: str = ""

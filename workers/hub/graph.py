@@ -1,0 +1,198 @@
+"""The graph builder: readers and legalisation rules make ONNX nodes through it, one call an operator.
+
+``g.Conv(x, w, b, strides=[2, 2])`` adds a node and returns its output with type and shape inferred at once, so that a
+reading function can ask ``g.shape(x)``. Every node made inside ``with g.layer(name, type)`` carries that source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from workers.hub import IR_VERSION, OPSET, provenance
+from workers.hub.infer import infer
+from workers.hub.node import Dim, constant_of, shape_of
+
+Value = ir.Value
+Array = npt.NDArray[Any]
+Operand = Value | Array | Sequence[int] | Sequence[float] | int | float | None
+
+
+class GraphBuilder:
+    """Builds one graph, or (``before=``) inserts nodes into an existing one in front of a given node."""
+
+    def __init__(self, name: str = "model", *, graph: ir.Graph | None = None, before: ir.Node | None = None) -> None:
+        self.graph = graph if graph is not None else ir.Graph([], [], nodes=[], opset_imports={"": OPSET}, name=name)
+        self.before = before
+        self.made: list[ir.Node] = []
+        self._source: tuple[str, str] = ("", "")
+        self._taken: set[str] = set()
+        self._constants: dict[tuple[Any, ...], Value] = {}
+        if graph is not None:
+            self._taken = _names_in(graph)
+
+    # --- what goes in and comes out -------------------------------------------------------------------------------
+
+    def input(self, name: str, shape: Sequence[Dim], dtype: ir.DataType = ir.DataType.FLOAT) -> Value:
+        """A graph input; a string or None in ``shape`` is a free axis."""
+        value = ir.Value(name=self._unique(name), shape=ir.Shape(shape), type=ir.TensorType(dtype))
+        self.graph.inputs.append(value)
+        return value
+
+    def output(self, value: Value, name: str | None = None) -> None:
+        """Make ``value`` a graph output called ``name``; a value that is an input or already an output gets a copy."""
+        if value.is_graph_input() or value.is_graph_output() or value.is_initializer():
+            value = self.op("Identity", value)
+        if name is not None and value.name != name:
+            self._give_way(name)
+            value.name = self._unique(name)
+        self.graph.outputs.append(value)
+
+    def model(self, producer: str = "onnxhub", metadata: Mapping[str, str] | None = None) -> ir.Model:
+        """The finished model, not yet in normal form."""
+        return ir.Model(self.graph, ir_version=IR_VERSION, producer_name=producer, metadata_props=dict(metadata or {}))
+
+    # --- constants ------------------------------------------------------------------------------------------------
+
+    def weight(self, name: str, array: Array) -> Value:
+        """An initialiser that keeps ``array`` as it is: a view on a mapped file is not copied."""
+        unique = self._unique(name)
+        value = ir.Value(
+            name=unique,
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            const_value=ir.Tensor(array, name=unique),
+        )
+        self.graph.register_initializer(value)
+        return value
+
+    def constant(self, data: Array | Sequence[int] | Sequence[float] | int | float, dtype: Any = None) -> Value:
+        """A small initialiser, shared when the same data was asked for before.
+
+        Python integers become int64, floats float32, unless ``dtype`` (a numpy dtype) says otherwise.
+        """
+        array = np.asarray(data, dtype)
+        if dtype is None and not isinstance(data, np.ndarray | np.generic):
+            array = array.astype(np.int64 if array.dtype.kind in "iu" else np.float32 if array.size else np.int64)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        found = self._constants.get(key)
+        if found is None:
+            layer = self._source[0]
+            found = self._constants[key] = self.weight(f"{layer}.const" if layer else "const", array)
+        return found
+
+    # --- nodes ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def layer(self, name: str, type: str) -> Iterator[None]:
+        """Nodes made inside carry this source layer and are named after it."""
+        outer, self._source = self._source, (name, type)
+        try:
+            yield
+        finally:
+            self._source = outer
+
+    def ops(self, op_type: str, *inputs: Operand, outputs: int, domain: str = "", **attributes: Any) -> list[Value]:
+        """Add a node with several outputs."""
+        values = [self._operand(operand) for operand in inputs]
+        while values and values[-1] is None:
+            values.pop()
+        node = ir.Node(
+            domain,
+            op_type,
+            values,
+            [ir.convenience.convert_attribute(k, v) for k, v in attributes.items() if v is not None],
+            num_outputs=outputs,
+            name=self._unique(self._source[0] or op_type),
+        )
+        for index, output in enumerate(node.outputs):
+            output.name = self._unique(node.name if index == 0 else f"{node.name}_{index}")
+        if self._source[0]:
+            provenance.mark(node, *self._source)
+        if self.before is None:
+            self.graph.append(node)
+        else:
+            self.graph.insert_before(self.before, node)
+        self.made.append(node)
+        infer(node)
+        return list(node.outputs)
+
+    def op(self, op_type: str, *inputs: Operand, domain: str = "", **attributes: Any) -> Value:
+        """Add a node with one output. Arrays and numbers among ``inputs`` become constants, None is an omitted input."""
+        return self.ops(op_type, *inputs, outputs=1, domain=domain, **attributes)[0]
+
+    def __getattr__(self, op_type: str) -> Callable[..., Value]:
+        if not op_type[:1].isupper():
+            raise AttributeError(op_type)
+
+        def add(*inputs: Operand, **attributes: Any) -> Value:
+            return self.op(op_type, *inputs, **attributes)
+
+        return add
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def shape(value: Value) -> tuple[Dim, ...]:
+        """The value's shape; ValueError when not even its rank is known."""
+        shape = shape_of(value)
+        if shape is None:
+            raise ValueError(f"the rank of {value.name!r} is unknown")
+        return shape
+
+    @classmethod
+    def rank(cls, value: Value) -> int:
+        return len(cls.shape(value))
+
+    @staticmethod
+    def const(value: Value | None) -> Array | None:
+        """The array behind an initialiser, None for anything computed."""
+        return constant_of(value)
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def rename(self, value: Value, name: str) -> Value:
+        """Call a computed value ``name`` (made unique); graph inputs keep theirs."""
+        if not value.is_graph_input() and not value.is_initializer() and value.name != name:
+            value.name = self._unique(name)
+        return value
+
+    def _unique(self, name: str) -> str:
+        candidate, count = name, 0
+        while candidate in self._taken:
+            count += 1
+            candidate = f"{name}_{count}"
+        self._taken.add(candidate)
+        return candidate
+
+    def _give_way(self, name: str) -> None:
+        """Outputs keep the source's names: an inner value or node output that took ``name`` before is renamed."""
+        if name not in self._taken:
+            return
+        for node in self.graph:
+            for value in node.outputs:
+                if value.name == name and not value.is_graph_output():
+                    self._taken.discard(name)
+                    value.name = self._unique(f"{name}_inner")
+                    return
+        if name in (self.graph.initializers.keys() | {value.name for value in self.graph.inputs}):
+            return
+        self._taken.discard(name)  # only a node goes by it, and nodes have a name space of their own
+
+    def _operand(self, operand: Operand) -> Value | None:
+        if operand is None or isinstance(operand, ir.Value):
+            return operand
+        return self.constant(operand)
+
+
+def _names_in(graph: ir.Graph) -> set[str]:
+    taken = {value.name for value in graph.inputs if value.name} | set(graph.initializers)
+    for node in graph.all_nodes():
+        taken.add(node.name or "")
+        taken.update(value.name for value in node.outputs if value.name)
+    return taken

@@ -1,0 +1,54 @@
+"""Types and shapes of one node's outputs, by ONNX's own inference function of the operator."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import onnx
+import onnx_ir as ir
+
+from workers.hub import IR_VERSION, OPSET
+
+# Inference reads the values of small inputs (axes, shapes, repeats); weights are never handed over.
+SMALL = 4096
+
+
+@cache
+def _schema(op_type: str, domain: str, version: int) -> onnx.defs.OpSchema:
+    return onnx.defs.get_schema(op_type, version, domain)
+
+
+def infer(node: ir.Node, version: int | None = None) -> None:
+    """Set shape and type of ``node``'s outputs as far as its inputs tell.
+
+    Raises ``onnx.shape_inference.InferenceError`` or ``TypeError`` naming the node when its inputs contradict.
+    """
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    version = version or (OPSET if domain == "" else 1)
+    if not onnx.defs.has(node.op_type, version, domain):
+        return
+    types: dict[str, onnx.TypeProto] = {}
+    data: dict[str, onnx.TensorProto] = {}
+    for value in node.inputs:
+        if value is None or value.name is None:
+            continue
+        if value.type is not None:
+            types[value.name] = ir.serde.serialize_value(value).type
+        tensor = value.const_value
+        if tensor is not None and tensor.size * tensor.dtype.itemsize <= SMALL:
+            data[value.name] = ir.serde.serialize_tensor(tensor)
+    imports = [onnx.helper.make_opsetid(domain, version)]
+    if domain:
+        imports.append(onnx.helper.make_opsetid("", OPSET))
+    proto = ir.serde.serialize_node(node)
+    inferred = onnx.shape_inference.infer_node_outputs(
+        _schema(node.op_type, domain, version), proto, types, data, opset_imports=imports, ir_version=IR_VERSION
+    )
+    for output in node.outputs:
+        if output.name in inferred:
+            fresh = ir.serde.deserialize_type_proto_for_type(inferred[output.name])
+            if fresh is not None:
+                output.type = fresh
+            shape = ir.serde.deserialize_type_proto_for_shape(inferred[output.name])
+            if shape is not None:
+                output.shape = shape

@@ -1,0 +1,1 @@
+"""What was uploaded, opened with bounds; nothing is executed, nothing is loaded whole."""

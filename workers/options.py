@@ -1,0 +1,38 @@
+"""What a user may ask of a conversion: the ``options`` field of the API and ``options.json`` of the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+Dim = Annotated[int, Field(ge=1, le=2**31 - 1)] | str | None
+
+
+class Tolerance(BaseModel):
+    """An element passes when ``|a - b| <= atol + rtol * max|a|``; the whole tensor needs this cosine similarity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rtol: FiniteFloat = Field(1e-4, ge=0, le=1)
+    atol: FiniteFloat = Field(1e-5, ge=0, le=1e6)
+    cosine: FiniteFloat = Field(0.99999, ge=-1, le=1)
+
+
+class Options(BaseModel):
+    """All keys are optional; unknown keys are refused so that a misspelt one is never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input_shapes: dict[str, list[Dim]] = Field({}, description="Shape by input name; a string or null is a free axis.")
+    input_dtypes: dict[str, str] = Field({}, description="Element type by input name, e.g. int64.")
+    inputs: list[str] = Field([], description="Cut the graph here: tensors that become the inputs.")
+    outputs: list[str] = Field([], description="Keep only what these tensors need.")
+    dynamic_batch: bool = Field(True, description="Leave the batch axis free where the model allows it.")
+    opset: int | None = Field(None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21.")
+    external_data: bool | None = Field(None, description="Weights of a written ONNX file beside it; default: over 1.5 GB.")
+    phase: Literal["TRAIN", "TEST"] = Field("TEST", description="Caffe: the phase whose layers are kept.")
+    stages: list[str] = Field([], description="Caffe: the stages whose layers are kept.")
+    tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
+    layers: bool = Field(False, description="Compare every layer, also when the outputs agree.")

@@ -1,0 +1,1 @@
+"""The report of a conversion: its schema, its JSON, its HTML."""

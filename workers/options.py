@@ -29,8 +29,12 @@ class Options(BaseModel):
     inputs: list[str] = Field([], description="Cut the graph here: tensors that become the inputs.")
     outputs: list[str] = Field([], description="Keep only what these tensors need.")
     dynamic_batch: bool = Field(True, description="Leave the batch axis free where the model allows it.")
-    opset: int | None = Field(None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21.")
-    external_data: bool | None = Field(None, description="Weights of a written ONNX file beside it; default: over 1.5 GB.")
+    opset: int | None = Field(
+        None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21."
+    )
+    external_data: bool | None = Field(
+        None, description="Weights of a written ONNX file beside it; default: over 1.5 GB."
+    )
     phase: Literal["TRAIN", "TEST"] = Field("TEST", description="Caffe: the phase whose layers are kept.")
     stages: list[str] = Field([], description="Caffe: the stages whose layers are kept.")
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,7 +44,7 @@ def no_progress(done: int, total: int, what: str) -> None:
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
     upload: Upload
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     progress: Progress = no_progress
 
 
@@ -65,7 +65,7 @@ class WriteRequest:
     model: ir.Model
     folder: Path
     name: str = "model"
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     progress: Progress = no_progress
 
 

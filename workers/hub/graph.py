@@ -102,16 +102,17 @@ class GraphBuilder:
         values = [self._operand(operand) for operand in inputs]
         while values and values[-1] is None:
             values.pop()
+        name = self._unique(self._source[0] or op_type)
         node = ir.Node(
             domain,
             op_type,
             values,
             [ir.convenience.convert_attribute(k, v) for k, v in attributes.items() if v is not None],
             num_outputs=outputs,
-            name=self._unique(self._source[0] or op_type),
+            name=name,
         )
         for index, output in enumerate(node.outputs):
-            output.name = self._unique(node.name if index == 0 else f"{node.name}_{index}")
+            output.name = self._unique(name if index == 0 else f"{name}_{index}")
         if self._source[0]:
             provenance.mark(node, *self._source)
         if self.before is None:
@@ -123,7 +124,7 @@ class GraphBuilder:
         return list(node.outputs)
 
     def op(self, op_type: str, *inputs: Operand, domain: str = "", **attributes: Any) -> Value:
-        """Add a node with one output. Arrays and numbers among ``inputs`` become constants, None is an omitted input."""
+        """Add a node with one output. Arrays and numbers among ``inputs`` become constants, None is left out."""
         return self.ops(op_type, *inputs, outputs=1, domain=domain, **attributes)[0]
 
     def __getattr__(self, op_type: str) -> Callable[..., Value]:

@@ -18,15 +18,8 @@ def _schema(op_type: str, domain: str, version: int) -> onnx.defs.OpSchema:
     return onnx.defs.get_schema(op_type, version, domain)
 
 
-def infer(node: ir.Node, version: int | None = None) -> None:
-    """Set shape and type of ``node``'s outputs as far as its inputs tell.
-
-    Raises ``onnx.shape_inference.InferenceError`` or ``TypeError`` naming the node when its inputs contradict.
-    """
-    domain = "" if node.domain == "ai.onnx" else node.domain
-    version = version or (OPSET if domain == "" else 1)
-    if not onnx.defs.has(node.op_type, version, domain):
-        return
+def _known(node: ir.Node) -> tuple[dict[str, onnx.TypeProto], dict[str, onnx.TensorProto]]:
+    """Types of the node's inputs, and the values of the small constant ones, by name."""
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, onnx.TensorProto] = {}
     for value in node.inputs:
@@ -37,6 +30,19 @@ def infer(node: ir.Node, version: int | None = None) -> None:
         tensor = value.const_value
         if tensor is not None and tensor.size * tensor.dtype.itemsize <= SMALL:
             data[value.name] = ir.serde.serialize_tensor(tensor)
+    return types, data
+
+
+def infer(node: ir.Node, version: int | None = None) -> None:
+    """Set shape and type of ``node``'s outputs as far as its inputs tell.
+
+    Raises ``onnx.shape_inference.InferenceError`` or ``TypeError`` naming the node when its inputs contradict.
+    """
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    version = version or (OPSET if domain == "" else 1)
+    if not onnx.defs.has(node.op_type, version, domain):
+        return
+    types, data = _known(node)
     imports = [onnx.helper.make_opsetid(domain, version)]
     if domain:
         imports.append(onnx.helper.make_opsetid("", OPSET))

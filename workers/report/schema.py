@@ -104,7 +104,7 @@ class Sample(Part):
 
 
 class LayerError(Part):
-    """One tensor inside the graph: error accumulated from the inputs on, and local (fed with the reference's inputs)."""
+    """One tensor inside the graph: error accumulated so far, and local (fed with the reference's inputs)."""
 
     tensor: str
     layer: str

@@ -40,3 +40,6 @@ class Options(BaseModel):
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
     layers: bool = Field(False, description="Compare every layer, also when the outputs agree.")
+
+
+DEFAULTS = Options()

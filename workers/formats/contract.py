@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import onnx_ir as ir
 
 from workers.inspect.upload import Upload
-from workers.options import Options
+from workers.options import DEFAULTS, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def no_progress(done: int, total: int, what: str) -> None:
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
     upload: Upload
-    options: Options = Options()
+    options: Options = DEFAULTS
     progress: Progress = no_progress
 
 
@@ -65,7 +65,7 @@ class WriteRequest:
     model: ir.Model
     folder: Path
     name: str = "model"
-    options: Options = Options()
+    options: Options = DEFAULTS
     progress: Progress = no_progress
 
 

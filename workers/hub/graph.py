@@ -31,16 +31,17 @@ class GraphBuilder:
         self.before = before
         self.made: list[ir.Node] = []
         self._source: tuple[str, str] = ("", "")
-        self._taken: set[str] = set()
+        self._values: set[str] = set()
+        self._nodes: set[str] = set()
         self._constants: dict[tuple[Any, ...], Value] = {}
         if graph is not None:
-            self._taken = _names_in(graph)
+            self._values, self._nodes = _names_in(graph)
 
     # --- what goes in and comes out -------------------------------------------------------------------------------
 
     def input(self, name: str, shape: Sequence[Dim], dtype: ir.DataType = ir.DataType.FLOAT) -> Value:
         """A graph input; a string or None in ``shape`` is a free axis."""
-        value = ir.Value(name=self._unique(name), shape=ir.Shape(shape), type=ir.TensorType(dtype))
+        value = ir.Value(name=self._value_name(name), shape=ir.Shape(shape), type=ir.TensorType(dtype))
         self.graph.inputs.append(value)
         return value
 
@@ -50,7 +51,7 @@ class GraphBuilder:
             value = self.op("Identity", value)
         if name is not None and value.name != name:
             self._give_way(name)
-            value.name = self._unique(name)
+            value.name = self._value_name(name)
         self.graph.outputs.append(value)
 
     def model(self, producer: str = "onnxhub", metadata: Mapping[str, str] | None = None) -> ir.Model:
@@ -61,7 +62,7 @@ class GraphBuilder:
 
     def weight(self, name: str, array: Array) -> Value:
         """An initialiser that keeps ``array`` as it is: a view on a mapped file is not copied."""
-        unique = self._unique(name)
+        unique = self._value_name(name)
         value = ir.Value(
             name=unique,
             shape=ir.Shape(array.shape),
@@ -102,7 +103,7 @@ class GraphBuilder:
         values = [self._operand(operand) for operand in inputs]
         while values and values[-1] is None:
             values.pop()
-        name = self._unique(self._source[0] or op_type)
+        name = _unique(self._source[0] or op_type, self._nodes)
         node = ir.Node(
             domain,
             op_type,
@@ -112,7 +113,7 @@ class GraphBuilder:
             name=name,
         )
         for index, output in enumerate(node.outputs):
-            output.name = self._unique(name if index == 0 else f"{name}_{index}")
+            output.name = self._value_name(name if index == 0 else f"{name}_{index}")
         if self._source[0]:
             provenance.mark(node, *self._source)
         if self.before is None:
@@ -160,30 +161,20 @@ class GraphBuilder:
     def rename(self, value: Value, name: str) -> Value:
         """Call a computed value ``name`` (made unique); graph inputs keep theirs."""
         if not value.is_graph_input() and not value.is_initializer() and value.name != name:
-            value.name = self._unique(name)
+            value.name = self._value_name(name)
         return value
 
-    def _unique(self, name: str) -> str:
-        candidate, count = name, 0
-        while candidate in self._taken:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._taken.add(candidate)
-        return candidate
+    def _value_name(self, name: str) -> str:
+        return _unique(name, self._values)
 
     def _give_way(self, name: str) -> None:
-        """Outputs keep the source's names: an inner value or node output that took ``name`` before is renamed."""
-        if name not in self._taken:
-            return
-        for node in self.graph:
+        """Outputs keep the source's names: an inner value that took ``name`` before is renamed."""
+        for node in self.graph if name in self._values else ():
             for value in node.outputs:
                 if value.name == name and not value.is_graph_output():
-                    self._taken.discard(name)
-                    value.name = self._unique(f"{name}_inner")
+                    value.name = self._value_name(f"{name}_inner")
+                    self._values.discard(name)
                     return
-        if name in (self.graph.initializers.keys() | {value.name for value in self.graph.inputs}):
-            return
-        self._taken.discard(name)  # only a node goes by it, and nodes have a name space of their own
 
     def _operand(self, operand: Operand) -> Value | None:
         if operand is None or isinstance(operand, ir.Value):
@@ -191,9 +182,20 @@ class GraphBuilder:
         return self.constant(operand)
 
 
-def _names_in(graph: ir.Graph) -> set[str]:
-    taken = {value.name for value in graph.inputs if value.name} | set(graph.initializers)
+def _unique(name: str, taken: set[str]) -> str:
+    candidate, count = name, 0
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    taken.add(candidate)
+    return candidate
+
+
+def _names_in(graph: ir.Graph) -> tuple[set[str], set[str]]:
+    """The names of all values and of all nodes, sub-graphs included."""
+    values = {value.name for value in graph.inputs if value.name} | set(graph.initializers)
+    nodes = set()
     for node in graph.all_nodes():
-        taken.add(node.name or "")
-        taken.update(value.name for value in node.outputs if value.name)
-    return taken
+        nodes.add(node.name or "")
+        values.update(value.name for value in node.outputs if value.name)
+    return values, nodes

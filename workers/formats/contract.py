@@ -99,6 +99,15 @@ class Verifier:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """A further file that the target's own framework makes from the written ones, by a toolchain's action."""
+
+    action: str
+    file: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lazy:
     """A function named by module and attribute, imported at its first call, so that a format's folder stays light."""
 
@@ -114,6 +123,7 @@ class Format:
     """One system's files.
 
     ``sniff(Upload) -> Evidence | None``; ``read(ReadRequest) -> Reading``; ``write(WriteRequest) -> Written``;
+    ``legalise(model)`` rewrites a hub model in place until the writer can say all of it, or raises UnsupportedOperators.
     ``coverage() -> {"read": {type: reason or ""}, "write": {...}}`` lists layer types: empty reason means supported.
     """
 
@@ -123,6 +133,8 @@ class Format:
     sniff: Callable[[Upload], Evidence | None]
     read: Callable[[ReadRequest], Reading] | None = None
     write: Callable[[WriteRequest], Written] | None = None
+    legalise: Callable[[ir.Model], list[Note]] | None = None
     coverage: Callable[[], Mapping[str, Mapping[str, str]]] | None = None
     verify: tuple[Verifier, ...] = ()
+    exports: tuple[Export, ...] = ()
     needs: str = ""

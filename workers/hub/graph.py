@@ -37,6 +37,14 @@ class GraphBuilder:
         if graph is not None:
             self._values, self._nodes = _names_in(graph)
 
+    def ahead_of(self, node: ir.Node) -> GraphBuilder:
+        """A builder of the same graph that inserts in front of ``node``; both keep each other's names unique."""
+        other = GraphBuilder.__new__(GraphBuilder)
+        other.graph, other.before, other.made = self.graph, node, []
+        other._source, other._constants = ("", ""), {}
+        other._values, other._nodes = self._values, self._nodes
+        return other
+
     # --- what goes in and comes out -------------------------------------------------------------------------------
 
     def input(self, name: str, shape: Sequence[Dim], dtype: ir.DataType = ir.DataType.FLOAT) -> Value:

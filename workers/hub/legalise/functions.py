@@ -1,0 +1,100 @@
+"""ONNX's own function bodies as a rule for every operator that has one, at the hub's opset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from workers.hub import OPSET
+from workers.hub.graph import Array, GraphBuilder
+from workers.hub.legalise.rule import Results, Rule
+from workers.hub.node import Node
+
+
+def function_of(node: ir.Node) -> onnx.FunctionProto | None:
+    """The body of ``node``'s operator, specialised to its attributes and input types where ONNX asks for that."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    if domain or not onnx.defs.has(node.op_type, OPSET, domain):
+        return None
+    schema: Any = onnx.defs.get_schema(node.op_type, OPSET, domain)
+    body = b""
+    if schema.has_function:
+        body = schema.get_function_with_opset_version(OPSET)
+    elif schema.has_context_dependent_function:
+        types = [_type_of(value) for value in node.inputs]
+        body = schema.get_context_dependent_function_with_opset_version(
+            OPSET, ir.serde.serialize_node(node).SerializeToString(), types
+        )
+    if not body:
+        return None
+    function = onnx.FunctionProto()
+    function.ParseFromString(body)
+    return function
+
+
+def _type_of(value: ir.Value | None) -> bytes:
+    if value is None or value.type is None:
+        return b""
+    return bytes(ir.serde.serialize_value(value).type.SerializeToString())
+
+
+def expand(g: GraphBuilder, node: Node) -> Results:
+    """Inline the function body: its inputs are the node's, its attributes the node's or their defaults."""
+    function = function_of(node.raw)
+    if function is None:
+        return None
+    attributes = {a.name: a for a in (*function.attribute_proto, *_defaults(node))}
+    attributes.update({a.name: a for a in ir.serde.serialize_node(node.raw).attribute})
+    values: dict[str, ir.Value | None] = {"": None}
+    values.update((name, node.input(index)) for index, name in enumerate(function.input))
+    for step in function.node:
+        _step(g, step, attributes, values)
+    return [values[name] for name in function.output][: len(node.outputs)]
+
+
+def _defaults(node: Node) -> list[onnx.AttributeProto]:
+    schema = onnx.defs.get_schema(node.op, OPSET, "")
+    return [attribute.default_value for attribute in schema.attributes.values() if attribute.default_value.name]
+
+
+def _step(
+    g: GraphBuilder,
+    step: onnx.NodeProto,
+    attributes: Mapping[str, onnx.AttributeProto],
+    values: dict[str, ir.Value | None],
+) -> None:
+    """Add one node of the body, its attribute references resolved."""
+    own = onnx.NodeProto()
+    own.CopyFrom(step)
+    del own.attribute[:]
+    for attribute in step.attribute:
+        if not attribute.ref_attr_name:
+            own.attribute.append(attribute)
+        elif attribute.ref_attr_name in attributes:
+            resolved = own.attribute.add()
+            resolved.CopyFrom(attributes[attribute.ref_attr_name])
+            resolved.name = attribute.name
+    made = ir.serde.deserialize_node(own)
+    if step.op_type == "Constant":
+        array = _constant(made)
+        values[step.output[0]] = g.constant(array)
+        return
+    keywords = {name: attribute.value for name, attribute in made.attributes.items()}
+    inputs = [values[name] for name in step.input]
+    outputs = g.ops(step.op_type, *inputs, outputs=len(step.output), domain=step.domain, **keywords)
+    values.update(zip(step.output, outputs, strict=True))
+
+
+def _constant(node: ir.Node) -> Array:
+    attribute = next(iter(node.attributes.values()))
+    if attribute.name == "value":
+        return attribute.as_tensor().numpy()
+    integral = attribute.name in ("value_int", "value_ints")
+    return np.asarray(attribute.value, np.int64 if integral else np.float32)
+
+
+FUNCTION_BODY = Rule("function-body", "*", "The operator is spelt out as ONNX itself defines it.", expand)

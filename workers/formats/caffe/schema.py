@@ -172,8 +172,8 @@ message ParameterParameter { BlobShape shape = 1; }
 enum PoolMethod { MAX = 0; AVE = 1; STOCHASTIC = 2; }
 message PoolingParameter {
   PoolMethod pool = 1; uint32 kernel_size = 2; uint32 stride = 3 [default = 1]; uint32 pad = 4; uint32 kernel_h = 5;
-  uint32 kernel_w = 6; uint32 stride_h = 7; uint32 stride_w = 8; uint32 pad_h = 9; uint32 pad_w = 10; Engine engine = 11;
-  bool global_pooling = 12; enum RoundMode { CEIL = 0; FLOOR = 1; } RoundMode round_mode = 13;
+  uint32 kernel_w = 6; uint32 stride_h = 7; uint32 stride_w = 8; uint32 pad_h = 9; uint32 pad_w = 10;
+  Engine engine = 11; bool global_pooling = 12; enum RoundMode { CEIL = 0; FLOOR = 1; } RoundMode round_mode = 13;
 }
 message PowerParameter { float power = 1 [default = 1.0]; float scale = 2 [default = 1.0]; float shift = 3; }
 message PythonParameter { string module = 1; string layer = 2; string param_str = 3; bool share_in_parallel = 4; }
@@ -192,7 +192,9 @@ message ScaleParameter {
   FillerParameter bias_filler = 5;
 }
 message SigmoidParameter { Engine engine = 1; }
-message SliceParameter { uint32 slice_dim = 1 [default = 1]; repeated uint32 slice_point = 2; int32 axis = 3 [default = 1]; }
+message SliceParameter {
+  uint32 slice_dim = 1 [default = 1]; repeated uint32 slice_point = 2; int32 axis = 3 [default = 1];
+}
 message SoftmaxParameter { Engine engine = 1; int32 axis = 2 [default = 1]; }
 message TanHParameter { Engine engine = 1; }
 message TileParameter { int32 axis = 1 [default = 1]; int32 tiles = 2; }
@@ -219,7 +221,9 @@ message PriorBoxParameter {
   bool flip = 4 [default = true]; bool clip = 5; repeated float variance = 6; uint32 img_size = 7; uint32 img_h = 8;
   uint32 img_w = 9; float step = 10; float step_h = 11; float step_w = 12; float offset = 13 [default = 0.5];
 }
-message NonMaximumSuppressionParameter { float nms_threshold = 1 [default = 0.3]; int32 top_k = 2; float eta = 3 [default = 1.0]; }
+message NonMaximumSuppressionParameter {
+  float nms_threshold = 1 [default = 0.3]; int32 top_k = 2; float eta = 3 [default = 1.0];
+}
 message DetectionOutputParameter {
   uint32 num_classes = 1; bool share_location = 2 [default = true]; int32 background_label_id = 3;
   NonMaximumSuppressionParameter nms_param = 4;

@@ -16,12 +16,21 @@ from workers.hub.node import Array, constant_of
 
 # Elements that a folded result may have: sizes and scalars and bias vectors, not weights.
 LIMIT = 1 << 20
-RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+# An Identity is there because its input may not be its output (a graph output must be computed): it stays.
+STAYS = (
+    "Identity",
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+)
 
 
 def fold(node: ir.Node) -> list[Array] | None:
     """The arrays that ``node`` yields, or None when an input is computed or the result would be large."""
-    if node.domain not in ("", "ai.onnx") or node.op_type in RANDOM:
+    if node.domain not in ("", "ai.onnx") or node.op_type in STAYS:
         return None
     if any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values()):
         return None

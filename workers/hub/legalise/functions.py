@@ -21,13 +21,11 @@ def function_of(node: ir.Node) -> onnx.FunctionProto | None:
     if domain or not onnx.defs.has(node.op_type, OPSET, domain):
         return None
     schema: Any = onnx.defs.get_schema(node.op_type, OPSET, domain)
-    body = b""
-    if schema.has_function:
-        body = schema.get_function_with_opset_version(OPSET)
-    elif schema.has_context_dependent_function:
-        types = [_type_of(value) for value in node.inputs]
+    body = schema.get_function_with_opset_version(OPSET) if schema.has_function else b""
+    known = [version for version in schema.context_dependent_function_opset_versions if version <= OPSET]
+    if not body and known:
         body = schema.get_context_dependent_function_with_opset_version(
-            OPSET, ir.serde.serialize_node(node).SerializeToString(), types
+            max(known), ir.serde.serialize_node(node).SerializeToString(), [_type_of(value) for value in node.inputs]
         )
     if not body:
         return None

@@ -104,17 +104,6 @@ def layer_norm(g: GraphBuilder, node: Node) -> Results:
     return _scaled(g, y, node.input(1), node.input(2))
 
 
-@rule("RMSNormalization", "rms-norm-to-primitives", "x divided by the root of its mean square.")
-def rms_norm(g: GraphBuilder, node: Node) -> Results:
-    x, rank = node.x(), node.rank
-    if rank is None:
-        return None
-    axes = list(range(node.i("axis", -1) % rank, rank))
-    mean = g.ReduceMean(g.Mul(x, x), axes, keepdims=1)
-    y = g.Mul(x, g.Reciprocal(g.Sqrt(g.Add(mean, number(x, node.f("epsilon", 1e-5))))))
-    return _scaled(g, y, node.input(1), None)
-
-
 @rule("LpNormalization", "lp-norm-to-div", "x divided by its norm.")
 def lp_norm(g: GraphBuilder, node: Node) -> Results:
     if node.rank is None:

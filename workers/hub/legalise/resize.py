@@ -11,24 +11,38 @@ from onnx.reference import ReferenceEvaluator
 
 from workers.hub import IR_VERSION, OPSET
 from workers.hub.graph import Array, GraphBuilder, Value
-from workers.hub.legalise.dims import spatial
+from workers.hub.legalise.dims import fixed, spatial
 from workers.hub.legalise.padding import pads_of
 from workers.hub.legalise.rule import Results, rule
-from workers.hub.node import Node
+from workers.hub.node import Dim, Node
 
 # Elements of a matrix that stands for a resizing of one axis.
 MATRIX = 1 << 22
 
 
+def resized(node: Node) -> tuple[Dim, ...] | None:
+    """The result's shape; an axis that is not resized keeps its size, free or not."""
+    shape, out = node.shape(), node.out_shape()
+    if shape is None or out is None:
+        return None
+    scales, sizes = node.const(2), node.const(3)
+    axes = [axis % len(shape) for axis in node.ints("axes", range(len(shape)))]
+    kept = set(range(len(shape))) - set(axes)
+    if scales is not None and scales.size:
+        kept |= {axis for axis, scale in zip(axes, scales, strict=True) if scale == 1}
+    elif sizes is not None:
+        kept |= {axis for axis, size in zip(axes, sizes, strict=True) if size == shape[axis]}
+    return tuple(shape[axis] if axis in kept else out[axis] for axis in range(len(shape)))
+
+
 def _factors(node: Node) -> tuple[int, ...] | None:
     """Whole-number enlargements of the spatial axes; None when sizes are unknown or not multiples."""
-    sizes, out = spatial(node), node.out_shape()
-    if sizes is None or out is None or not all(isinstance(size, int) for size in out[2:]):
+    shape, out = node.shape(), resized(node)
+    sizes, big = spatial(node), None if out is None else fixed(out[2:])
+    if shape is None or out is None or sizes is None or big is None or shape[:2] != out[:2]:
         return None
-    if node.shape()[:2] != out[:2]:  # type: ignore[index]
-        return None
-    pairs = [(int(big or 0), small) for big, small in zip(out[2:], sizes, strict=True)]
-    return None if any(big % small for big, small in pairs) else tuple(big // small for big, small in pairs)
+    pairs = list(zip(big, sizes, strict=True))
+    return None if any(large % small for large, small in pairs) else tuple(large // small for large, small in pairs)
 
 
 def _repeats_pixels(node: Node) -> bool:
@@ -63,7 +77,9 @@ def matrix_of(node: Node, size: int, out: int, axis: int) -> Array:
     attributes.pop("keep_aspect_ratio_policy", None)
     scales = node.const(2)
     feeds: dict[str, Array]
-    if scales is not None and scales.size:
+    # Aligned corners look at whole sizes only; the other modes use a scale as it is given, before sizes are rounded.
+    aligned = node.s("coordinate_transformation_mode") == "align_corners"
+    if scales is not None and scales.size and not aligned:
         inputs = ["x", "", "scales"]
         feeds = {"scales": np.asarray([1, float(scales[_position(node, axis)])], np.float32)}
     else:
@@ -100,7 +116,7 @@ def along(g: GraphBuilder, x: Value, axis: int, matrix: Array) -> Value:
 
 @rule("Resize", "resize-to-matmul", "Resizing an axis of known size is a product with a constant matrix.")
 def resize_to_matmul(g: GraphBuilder, node: Node) -> Results:
-    shape, out = node.shape(), node.out_shape()
+    shape, out = node.shape(), resized(node)
     if shape is None or out is None or node.input(1) is not None or node.x().dtype != ir.DataType.FLOAT:
         return None
     if node.s("coordinate_transformation_mode") == "tf_crop_and_resize":

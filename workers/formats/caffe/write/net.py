@@ -1,0 +1,171 @@
+"""The net under construction: layers in order, blobs named after the hub's values, outputs as Caffe finds them.
+
+Caffe's net outputs are the blobs that no layer reads. So an output that is read as well gets a copy, and whatever else
+would be left over is silenced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from workers.errors import InvalidOptions
+from workers.formats.caffe.file import LAYER, NET, Message, blob
+from workers.formats.contract import Note
+from workers.hub.node import Node, constant_of, shape_of
+
+Array = npt.NDArray[Any]
+
+SSD = "ssd-fork"
+RECENT = "caffe-master"
+NEEDS = {
+    SSD: "Only Caffe's SSD fork and its descendants have the layer type {}.",
+    RECENT: "Only Caffe's master branch since 2018 has the layer type {}; release 1.0 does not.",
+}
+
+
+class NetWriter:
+    """Collects layers; ``net.layer("ReLU", node)`` adds one from the node's first input to its outputs."""
+
+    def __init__(self, graph: ir.Graph, name: str) -> None:
+        self.graph = graph
+        self.name = name
+        self.layers: list[Message] = []
+        self.notes: dict[str, Note] = {}
+        self._layer_names: set[str] = set()
+        self._blob_names: set[str] = set()
+        self._blobs: dict[ir.Value, str] = {}
+        self._copies: list[tuple[str, str]] = []
+        self._name_blobs()
+        self._inputs()
+
+    # --- blobs ----------------------------------------------------------------------------------------------------
+
+    def _name_blobs(self) -> None:
+        """Give every value its blob: its own name, or for an output that is read as well an inner one beside it."""
+        taken = [*self.graph.inputs, *(value for node in self.graph for value in node.outputs)]
+        self._blob_names.update(str(value.name) for value in taken)
+        for value in taken:
+            name = str(value.name)
+            if value.is_graph_output() and value.uses():
+                self._blobs[value] = self.temporary(f"{name}_inner")
+                self._copies.append((self._blobs[value], name))
+            else:
+                self._blobs[value] = name
+
+    def temporary(self, name: str) -> str:
+        """A blob name that nothing else has."""
+        return _unique(name, self._blob_names)
+
+    def blob(self, value: ir.Value) -> str:
+        """The blob of ``value``; a constant becomes a Parameter layer, made when it is first asked for."""
+        if value in self._blobs:
+            return self._blobs[value]
+        array = constant_of(value)
+        if array is None:
+            raise ValueError(f"{value.name!r} is neither computed nor a constant")
+        name = self._blobs[value] = self.temporary(str(value.name))
+        self.add("Parameter", name, [], [name], [array], parameter_param={"shape": {"dim": array.shape}})
+        return name
+
+    def _inputs(self) -> None:
+        """An Input layer a graph input. Caffe's shapes are numbers: the one free axis that there may be becomes 1."""
+        free = {
+            str(dim): value for value in self.graph.inputs for dim in shape_of(value) or () if not isinstance(dim, int)
+        }
+        if len(free) > 1 or any(value.shape is None for value in self.graph.inputs):
+            listed = ", ".join(f"{axis} of {value.name!r}" for axis, value in free.items()) or "a rank"
+            raise InvalidOptions(
+                f"Caffe files carry the sizes of their inputs, but these are free: {listed}",
+                hint="Fix all but the batch with the option input_shapes.",
+            )
+        for value in self.graph.inputs:
+            name, shape = self._blobs[value], shape_of(value) or ()
+            dims = [dim if isinstance(dim, int) else 1 for dim in shape]
+            self.add("Input", name, [], [name], input_param={"shape": [{"dim": dims}]})
+        for axis in free:
+            self.notes[axis] = Note(
+                "batch-of-one",
+                f"The free axis {axis!r} is written as 1; Caffe takes other sizes after net.blobs[...].reshape(...).",
+            )
+
+    # --- layers ---------------------------------------------------------------------------------------------------
+
+    def layer(
+        self,
+        type: str,
+        node: Node,
+        bottoms: Sequence[str | ir.Value] | None = None,
+        tops: Sequence[str] | None = None,
+        blobs: Sequence[Array] = (),
+        **parameters: Any,
+    ) -> str:
+        """Add a layer for ``node``, by default from its first input to its outputs; returns the first top."""
+        if bottoms is None:
+            bottoms = [node.x()]
+        names = [bottom if isinstance(bottom, str) else self.blob(bottom) for bottom in bottoms]
+        outputs = [self._blobs[value] for value in node.outputs] if tops is None else list(tops)
+        return self.add(type, node.layer, names, outputs, blobs, **parameters)
+
+    def inner(self, type: str, node: Node, bottoms: Sequence[str | ir.Value], suffix: str, **rest: Any) -> str:
+        """Add a layer on the way: its top is a blob of its own, named after the node's output."""
+        return self.layer(type, node, bottoms, [self.temporary(f"{node.outputs[0].name}_{suffix}")], **rest)
+
+    def add(
+        self, type: str, name: str, bottoms: Sequence[str], tops: Sequence[str], blobs: Sequence[Array] = (),
+        **parameters: Any,
+    ) -> str:  # fmt: skip
+        """Add a layer by the names of its blobs; the layer's own name is made unique."""
+        record = LAYER(
+            name=_unique(name, self._layer_names),
+            type=type,
+            bottom=bottoms,
+            top=tops,
+            blobs=[blob(np.asarray(array, np.float32)) for array in blobs],
+            **{key: value for key, value in parameters.items() if value is not None},
+        )
+        self.layers.append(record)
+        return tops[0]
+
+    def needs(self, what: str, type: str) -> None:
+        """Note once which Caffe a layer type asks for."""
+        self.notes.setdefault(f"{what}:{type}", Note(what, NEEDS[what].format(type), type))
+
+    # --- the finished net -----------------------------------------------------------------------------------------
+
+    def finish(self) -> Message:
+        """The NetParameter, with copies of the outputs that are read and the loose ends silenced."""
+        for inner, name in self._copies:
+            self.add("Split", f"{name}_output", [inner], [name])
+        outputs = {str(value.name) for value in self.graph.outputs}
+        read = {bottom for layer in self.layers for bottom in layer.bottom}
+        loose = [top for layer in self.layers for top in layer.top if top not in read and top not in outputs]
+        if loose:
+            self.add("Silence", "silence", loose, [])
+        return NET(name=self.name, layer=self.layers)
+
+
+def without_blobs(net: Message) -> Message:
+    """The same net as a deploy.prototxt has it: no weights."""
+    return NET(name=net.name, layer=[_bare(layer) for layer in net.layer])
+
+
+def _bare(layer: Message) -> Message:
+    return LAYER(**{entry.name: value for entry, value in layer.fields() if entry.name != "blobs"})
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    candidate, count = name, 0
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    taken.add(candidate)
+    return candidate
+
+
+def names(values: Iterable[ir.Value]) -> tuple[str, ...]:
+    return tuple(str(value.name) for value in values)

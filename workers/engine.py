@@ -1,0 +1,61 @@
+"""One job of the command line, done by the jailed child in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import workers
+from workers import sandbox
+from workers.errors import ConversionError
+from workers.settings import limits, readable_always
+
+
+def run(
+    files: Sequence[Path],
+    request: dict[str, Any],
+    out: Path,
+    *,
+    on_event: Callable[[dict[str, Any]], None],
+    extra: Sequence[Path] = (),
+) -> dict[str, Any] | None:
+    """Do ``request`` on ``files`` into the folder ``out``; the problem that ended it, or None.
+
+    ``extra``: further files that the job may read. Events are those of ``workers.child``.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="onnxhub-job-")).resolve()
+    try:
+        (folder / "in").mkdir()
+        manifest = [{"name": file.name, "path": str(file.resolve())} for file in files]
+        (folder / "in" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (folder / "request.json").write_text(json.dumps({**request, "out": str(out)}), encoding="utf-8")
+        outcome = sandbox.run(
+            [sys.executable, "-m", "workers.child", str(folder)],
+            cwd=folder,
+            read=[*readable_always(), *(file.resolve() for file in (*files, *extra))],
+            write=[folder, out],
+            limits=limits(),
+            env={"PYTHONPATH": str(Path(workers.__file__).parent.parent)},
+            on_event=on_event,
+            should_stop=lambda: False,
+        )
+        return _problem(folder, outcome)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _problem(folder: Path, outcome: sandbox.Outcome) -> dict[str, Any] | None:
+    """What the child said, or what became of it when it could not say anything."""
+    try:
+        outcome.raise_for_status("the conversion")
+        result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except ConversionError as error:
+        return error.problem()
+    except (OSError, ValueError):
+        return ConversionError("The conversion process ended without a result").problem()
+    return None if result.get("ok") is True else dict(result["error"])

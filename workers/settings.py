@@ -1,0 +1,52 @@
+"""What the engine takes from its environment: where state lives, and how much one job may use.
+
+``ONNXHUB_HOME`` (default ``~/.local/share/onnxhub``), ``ONNXHUB_JOB_SECONDS`` (3600), ``ONNXHUB_JOB_MEMORY_MB`` (0:
+three quarters of the machine's), ``ONNXHUB_JOB_DISK_MB`` (65536).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from workers.sandbox import Limits
+
+MIB = 1 << 20
+
+
+def home() -> Path:
+    """Where toolchains, the database and the store live."""
+    return Path(os.environ.get("ONNXHUB_HOME") or Path.home() / ".local/share/onnxhub").resolve()
+
+
+def number(name: str, default: int) -> int:
+    """An integer setting; a value that is none is an error at once, not a default."""
+    return int(os.environ.get(name) or default)
+
+
+def limits() -> Limits:
+    """Bounds of one job's process group."""
+    seconds = number("ONNXHUB_JOB_SECONDS", 3600)
+    memory = number("ONNXHUB_JOB_MEMORY_MB", 0) * MIB or _machine_memory() * 3 // 4
+    disk = number("ONNXHUB_JOB_DISK_MB", 65536) * MIB
+    return Limits(
+        wall_s=seconds,
+        cpu_s=seconds * (os.cpu_count() or 1),
+        memory_bytes=memory,
+        file_bytes=disk,
+        disk_bytes=disk,
+        processes=512,
+        open_files=1024,
+    )
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def readable_always() -> list[Path]:
+    """What a job may read besides its own files: the interpreter, its packages, this code and the toolchains."""
+    here = Path(__file__).resolve().parent.parent
+    prefixes = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
+    return [*sorted(prefixes), here, home() / "toolchains"]

@@ -75,6 +75,11 @@ class Hdf5File:
         self.taken = 0
         self.view: memoryview | None = None
 
+    def names(self) -> set[str]:
+        """The names in the root group, whatever they lead to."""
+        with self.guarded("/"):
+            return set(self.handle)
+
     def walk(self) -> Iterator[tuple[str, Dataset | None]]:
         """Every object once, parents first, by its absolute path: None for a group, else the dataset.
 

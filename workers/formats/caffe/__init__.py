@@ -1,5 +1,35 @@
-"""Caffe."""
+"""Caffe: BVLC's nets of all generations and those of the SSD fork."""
 
-from workers.formats.contract import Format
+from __future__ import annotations
 
-FORMAT = Format(name="caffe", title="Caffe", extensions=(), sniff=lambda upload: None)
+from collections.abc import Mapping
+
+from workers.formats.contract import Evidence, Format, Lazy, Verifier
+from workers.inspect.upload import Upload
+
+
+def _sniff(upload: Upload) -> Evidence | None:
+    found: Evidence | None = Lazy("workers.formats.caffe.recognise", "sniff")(upload)
+    return found
+
+
+def _coverage() -> Mapping[str, Mapping[str, str]]:
+    return {"read": Lazy("workers.formats.caffe.read", "coverage")()}
+
+
+FORMAT = Format(
+    name="caffe",
+    title="Caffe",
+    extensions=(".prototxt", ".caffemodel", ".caffemodel.h5"),
+    sniff=_sniff,
+    read=Lazy("workers.formats.caffe.read", "read"),
+    coverage=_coverage,
+    verify=(
+        Verifier(
+            toolchain="opencv",
+            action="run:caffe",
+            title="OpenCV dnn",
+            doubts=Lazy("workers.formats.caffe.doubts", "doubts"),
+        ),
+    ),
+)

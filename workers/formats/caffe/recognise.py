@@ -1,0 +1,143 @@
+"""What each uploaded file is to Caffe, told by its content: names are arbitrary and often misleading."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from workers.errors import MalformedModel
+from workers.formats.contract import Evidence
+from workers.inspect.hdf5 import SIGNATURE, open_hdf5
+from workers.inspect.protobuf import FIXED32, FIXED64, LENGTH, VARINT, scan
+from workers.inspect.upload import Upload, UploadedFile
+
+PROTOTXT, CAFFEMODEL, HDF5, SOLVER, MEAN, STATE, OTHER = (
+    "prototxt", "caffemodel", "hdf5", "solver", "mean", "solverstate", "other",
+)  # fmt: skip
+HEAD = 1 << 16
+# Names under which users expect a Caffe file; a file so named that is none is worth an error, not silence.
+SUFFIXES = (".caffemodel", ".prototxt", ".caffemodel.h5", ".pbtxt", ".prototext")
+
+_LAYER = re.compile(r"^\s*layers?\s*:?\s*[{<]|[;}>]\s*layers?\s*:?\s*[{<]|^\s*input\s*:\s*[\"']", re.MULTILINE)
+_SOLVER = re.compile(
+    r"^\s*(?:base_lr|train_net|test_net|lr_policy|max_iter|solver_mode|snapshot_prefix)\s*:", re.MULTILINE
+)
+_COMMENT = re.compile(r"#[^\n]*")
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x7fELF", "a program"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``role`` of a file among a Caffe model's, and in words what it is."""
+
+    role: str
+    what: str
+
+
+def kind_of(file: UploadedFile) -> Kind:
+    """Look at the head of a text, at the outermost records of a binary; never at the whole."""
+    if file.size == 0:
+        return Kind(OTHER, "empty")
+    head = file.head(HEAD)
+    if head.startswith(SIGNATURE):
+        return _hdf5_kind(file)
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            return Kind(OTHER, what)
+    if is_text(head):
+        return _text_kind(head)
+    return _binary_kind(file.map())
+
+
+def _hdf5_kind(file: UploadedFile) -> Kind:
+    """Weights have a group ``data`` (and ``diff``), solver states ``history``; a damaged file counts as weights."""
+    try:
+        with open_hdf5(file) as opened:
+            names = opened.names()
+    except MalformedModel:
+        return Kind(HDF5, "a damaged HDF5 file")
+    if "history" in names and "data" not in names:
+        return Kind(STATE, "a solver's state in HDF5")
+    return Kind(HDF5, "HDF5 weights") if names and names <= {"data", "diff"} else Kind(OTHER, "another HDF5 file")
+
+
+def is_text(head: bytes) -> bool:
+    """Text has no control characters but white space; protobuf, whose first byte is a tag, has."""
+    return not any(byte < 9 or 13 < byte < 32 for byte in head)
+
+
+def _text_kind(head: bytes) -> Kind:
+    text = _COMMENT.sub("", head.decode("utf-8", "replace")).lstrip("\ufeff")
+    if _LAYER.search(text):
+        return Kind(PROTOTXT, "a Caffe net in text format")
+    if _SOLVER.search(text):
+        return Kind(SOLVER, "a solver's settings")
+    return Kind(OTHER, "a text without Caffe layers")
+
+
+def _binary_kind(data: memoryview) -> Kind:
+    fields = []
+    for entry in scan(data):
+        fields.append(entry)
+        if len(fields) >= 64:
+            break
+    shape = [(number, wire) for number, wire, _ in fields]
+    layers = [value for number, wire, value in fields if wire == LENGTH and number in (2, 100)]
+    if layers and {number for number, _ in shape} <= {*range(1, 9), 100} and _is_layer(fields):
+        return Kind(CAFFEMODEL, "a Caffe net in binary format")
+    known = {(1, VARINT), (2, VARINT), (3, VARINT), (4, VARINT), (5, LENGTH), (6, LENGTH), (7, LENGTH), (8, LENGTH)}
+    if shape and set(shape) <= known and {(5, LENGTH), (8, LENGTH)} & set(shape):
+        return Kind(MEAN, "a single Caffe blob, usually a mean image")
+    state = {(1, VARINT), (2, LENGTH), (3, LENGTH), (4, VARINT)}
+    if shape and shape[0] == (1, VARINT) and set(shape) <= state and (3, LENGTH) in shape:
+        return Kind(STATE, "a solver's state")
+    return Kind(OTHER, "no known Caffe file")
+
+
+def _is_layer(fields: list[tuple[int, int, memoryview]]) -> bool:
+    """The first layer tells NetParameter from other nets of the same outline (Caffe2 has strings where V1 has type)."""
+    for number, wire, value in fields:
+        if wire != LENGTH or number not in (2, 100):
+            continue
+        inner = [(entry, kind) for entry, kind, _ in scan(value[:HEAD])]
+        if any(kind in (FIXED32, FIXED64) for entry, kind in inner if entry < 8 and entry not in (5, 7, 8)):
+            return False
+        if number == 100:
+            return (2, LENGTH) in inner and not {(1, VARINT), (2, VARINT)} & set(inner)
+        return (5, VARINT) in inner or ((1, LENGTH) in inner and (5, LENGTH) not in inner)
+    return False
+
+
+def sniff(upload: Upload) -> Evidence | None:
+    """Whether an upload is a Caffe model, and from which file that shows."""
+    kinds = [(file, kind_of(file)) for file in upload.files]
+    by_role = {kind.role: file for file, kind in reversed(kinds)}
+    net, weights = by_role.get(PROTOTXT), by_role.get(CAFFEMODEL)
+    if net is not None and weights is not None:
+        return Evidence(0.98, f"{net.name!r} is a Caffe net in text format and {weights.name!r} one with weights")
+    if net is not None:
+        return Evidence(0.9, f"{net.name!r} is a Caffe net in text format")
+    if weights is not None:
+        return Evidence(0.9, f"{weights.name!r} is a Caffe net in binary format")
+    hdf5 = by_role.get(HDF5)
+    if hdf5 is not None and (".caffemodel" in hdf5.name.lower() or kind_of(hdf5).what == "HDF5 weights"):
+        return Evidence(0.6, f"{hdf5.name!r} looks like Caffe's HDF5 weights, without a net")
+    for role, words in ((SOLVER, "a solver's settings"), (STATE, "a solver's state"), (MEAN, "a single blob")):
+        if role in by_role:
+            return Evidence(0.3, f"{by_role[role].name!r} looks like {words} of Caffe's, without a net")
+    return None

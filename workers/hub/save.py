@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mmap
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,9 @@ from workers.hub.wire import splice
 
 EXTERNAL_ABOVE = 1_500_000_000
 """Bytes of weights from which they go to a file of their own: protobuf readers give up at 2 GB."""
+
+CHUNK = 32 << 20
+"""Bytes of a mapped tensor that are in memory at a time."""
 
 ALIGN_LARGE, ALIGN_SMALL, LARGE = 4096, 64, 1 << 20
 """Offsets in the external file: whole pages for large tensors, so that they can be mapped."""
@@ -91,8 +93,10 @@ def _save_external(model: ir.Model, path: Path) -> list[Path]:
 
 def _write_tensor(file: io.RawIOBase | io.FileIO, tensor: ir.TensorProtocol) -> None:
     array = raw_bytes(tensor)
-    _write(file, memoryview(array))
-    _forget_pages(array)
+    for start in range(0, array.size, CHUNK):
+        chunk = array[start : start + CHUNK]
+        _write(file, chunk.data)
+        _forget_pages(chunk)
 
 
 def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:

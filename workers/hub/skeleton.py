@@ -54,7 +54,7 @@ def stubbed(model: ir.Model, stub: Stub) -> Iterator[None]:
 def external(tensor: ir.TensorProtocol, name: str, location: str, offset: int, length: int | None) -> ir.TensorProtocol:
     """A tensor that says where its data lies instead of having it."""
     return ir.ExternalTensor(
-        location, offset, length, tensor.dtype, shape=ir.Shape(tensor.shape), name=name, doc_string=tensor.doc_string
+        location, offset, length, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=name, doc_string=tensor.doc_string
     )
 
 

@@ -100,7 +100,7 @@ def stub_entries(token: str, index: int) -> bytes:
     proto = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
     for key, value in (("location", token), ("offset", str(index))):
         proto.external_data.add(key=key, value=value)
-    return proto.SerializeToString(deterministic=True)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 def cut(view: memoryview, token: str, file: str) -> tuple[bytes, list[memoryview]]:

@@ -1,0 +1,396 @@
+"""Runs Caffe nets in OpenCV's dnn module: python tool.py WORKDIR.
+
+Stand-alone: the standard library, numpy and cv2 only, syntax of Python 3.6. WORKDIR/request.json says what to run,
+WORKDIR/result.json and out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
+
+OpenCV's importer reads a dialect of Caffe's text format. The net is re-spelt for it in a copy (RESPELT), with its input
+shapes set to those of the given arrays; what OpenCV lacks or is known to compute otherwise is refused by name.
+"""
+
+import copy
+import json
+import os
+import re
+import sys
+import time
+import traceback
+
+import cv2
+import numpy as np
+
+PROTOCOL = 1
+
+
+class Refused(Exception):
+    """The request cannot be met; ``kind`` is one of unsupported, invalid."""
+
+    def __init__(self, kind, message):
+        Exception.__init__(self, message)
+        self.kind = kind
+
+
+# --- protobuf text: a message is a list of [name, value], a value a raw token or a message ----------------------------
+
+TOKEN = re.compile(r"\s+|#[^\n]*|(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\s{}<>\[\]:;,#\"']+|[{}<>\[\]:;,])")
+OPEN = {"{": "}", "<": ">"}
+
+
+def tokens_of(text):
+    at = 0
+    while at < len(text):
+        found = TOKEN.match(text, at)
+        if found is None:
+            raise Refused("invalid", "the prototxt is malformed near %r" % text[at : at + 40])
+        at = found.end()
+        if found.group(1):
+            yield found.group(1)
+
+
+def parse(text):
+    """The whole text as one message. Raises Refused for text that is not protobuf text."""
+    tokens = list(tokens_of(text))
+    message, closing, stack, at = [], None, [], 0
+    while at < len(tokens):
+        token = tokens[at]
+        at += 1
+        if token in (";", ","):
+            continue
+        if token == closing:
+            message, closing = stack.pop()
+            continue
+        at += tokens[at : at + 1] == [":"]
+        if at >= len(tokens):
+            raise Refused("invalid", "the prototxt ends in the middle of a field")
+        if tokens[at] in OPEN:
+            inner = []
+            message.append([token, inner])
+            stack.append((message, closing))
+            message, closing = inner, OPEN[tokens[at]]
+            at += 1
+        else:
+            at = _values(tokens, at, message, token)
+    if stack:
+        raise Refused("invalid", "the prototxt ends inside a message")
+    return message
+
+
+def _values(tokens, at, message, name):
+    """One value, adjacent strings as one, or a list in brackets."""
+    if tokens[at] == "[":
+        end = tokens.index("]", at)
+        message.extend([name, item] for item in tokens[at + 1 : end] if item != ",")
+        return end + 1
+    value = tokens[at]
+    at += 1
+    while value[0] in "\"'" and at < len(tokens) and tokens[at][0] in "\"'":
+        value += " " + tokens[at]
+        at += 1
+    message.append([name, value])
+    return at
+
+
+def print_text(message, indent=""):
+    lines = []
+    for name, value in message:
+        if isinstance(value, list):
+            lines.append("%s%s {\n%s%s}\n" % (indent, name, print_text(value, indent + "  "), indent))
+        else:
+            lines.append("%s%s: %s\n" % (indent, name, value))
+    return "".join(lines)
+
+
+def every(message, name):
+    return [value for key, value in message if key == name]
+
+
+def first(message, name, default=None):
+    found = every(message, name)
+    return found[-1] if found else default
+
+
+def string(token):
+    """The text of a string token; names with escapes are kept as they are."""
+    return "".join(part[1:-1] for part in re.findall(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", token or ""))
+
+
+def quoted(text):
+    return '"%s"' % text
+
+
+def layer(name, kind, bottoms, tops, **messages):
+    made = [["name", quoted(name)], ["type", quoted(kind)]]
+    made += [["bottom", quoted(bottom)] for bottom in bottoms] + [["top", quoted(top)] for top in tops]
+    return made + [[key, value] for key, value in messages.items()]
+
+
+def without(message, *names):
+    return [pair for pair in message if pair[0] not in names]
+
+
+# --- Caffe's layers in OpenCV's words: a function changes a layer's parameters, or returns layers in its place --------
+
+
+def ends(record):
+    """A layer's name, its bottoms and its tops."""
+    names = [[string(value) for value in every(record, field)] for field in ("bottom", "top")]
+    return string(first(record, "name")), names[0], names[1]
+
+
+def decimal(value):
+    """Fields that OpenCV's caffe.proto lacks are read as plain numbers without a sign."""
+    return ("%.30f" % value).rstrip("0") + "0"
+
+
+def pooling(parameter, record):
+    """Rounding down is called ceil_mode here."""
+    if first(parameter, "round_mode") in ("FLOOR", "1"):
+        parameter.append(["ceil_mode", "false"])
+    parameter[:] = without(parameter, "round_mode")
+
+
+def clip(parameter, record):
+    """A Clip is a ReLU6 with bounds; those may not be negative, so the line is shifted there and back."""
+    name, bottoms, tops = ends(record)
+    low, high = float(first(parameter, "min", 0)), float(first(parameter, "max", 0))
+    bounds = [["min_value", "0.0"], ["max_value", decimal(high - low)]]
+    if low == 0:
+        return [layer(name, "ReLU6", bottoms, tops, relu6_param=bounds)]
+    return [
+        layer(name + "/shift", "Power", bottoms, [name + "/shifted"], power_param=[["shift", repr(-low)]]),
+        layer(name + "/clip", "ReLU6", [name + "/shifted"], [name + "/clipped"], relu6_param=bounds),
+        layer(name, "Power", [name + "/clipped"], tops, power_param=[["shift", repr(low)]]),
+    ]
+
+
+def ignored(field, *values):
+    def change(parameter, record):
+        if first(parameter, field, values[0]) not in values:
+            raise Refused("unsupported", "OpenCV ignores %s of the layer %r" % (field, ends(record)[0]))
+
+    return change
+
+
+def lrn(parameter, record):
+    """Caffe's k is called bias."""
+    k = first(parameter, "k")
+    if k is not None and first(parameter, "norm_region") not in ("WITHIN_CHANNEL", "1"):
+        parameter.append(["bias", decimal(float(k))])
+
+
+def prior_box(parameter, record):
+    """Caffe keeps box sizes as whole numbers and does not clip unless told to."""
+    for pair in parameter:
+        if pair[0] in ("min_size", "max_size"):
+            pair[1] = str(int(float(pair[1])))
+    if first(parameter, "clip") is None:
+        parameter.append(["clip", "false"])
+
+
+def renamed(kind):
+    def change(parameter, record):
+        record[:] = without(record, "type") + [["type", quoted(kind)]]
+
+    return change
+
+
+RESPELT = {
+    "Bias": ("bias_param", renamed("Shift")), "Clip": ("clip_param", clip), "LRN": ("lrn_param", lrn),
+    "InnerProduct": ("inner_product_param", ignored("transpose", "false", "0", "f")),
+    "Pooling": ("pooling_param", pooling), "Parameter": ("parameter_param", renamed("Const")),
+    "PriorBox": ("prior_box_param", prior_box), "Swish": ("swish_param", ignored("beta", "1", "1.0")),
+}  # fmt: skip
+LACKS = ("ArgMax", "BatchReindex", "Embed", "Filter", "Im2col", "LSTM", "LSTMUnit", "Python", "Reduction", "RNN", "SPP",
+         "Threshold")  # fmt: skip
+DATA = ("AnnotatedData", "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "WindowData")
+TRAINING = ("Accuracy", "HDF5Output", "Silence")
+# The types of the 2014 format, "layers { type: IMAGE_DATA }", in today's words.
+CURRENT = dict((kind.upper(), kind) for kind in LACKS + DATA + TRAINING + tuple(RESPELT))
+
+
+def kind_of(record):
+    token = first(record, "type", "")
+    return string(token) if token[:1] in ("'", '"') else CURRENT.get(token.replace("_", ""), token)
+
+
+def kept(record, state):
+    """Whether Caffe keeps the layer in this phase, at level 0, with these stages."""
+    phase, stages = state.get("phase", "TEST"), state.get("stages", [])
+
+    def met(rule):
+        given = first(rule, "phase", phase)
+        return (
+            {"0": "TRAIN", "1": "TEST"}.get(given, given) == phase
+            and all(string(stage) in stages for stage in every(rule, "stage"))
+            and not any(string(stage) in stages for stage in every(rule, "not_stage"))
+            and int(first(rule, "min_level", 0)) <= 0 <= int(first(rule, "max_level", 0))
+        )
+
+    include, exclude = every(record, "include"), every(record, "exclude")
+    return any(met(rule) for rule in include) if include else not any(met(rule) for rule in exclude)
+
+
+def is_inference(record, inputs):
+    """Neither a data layer, whose blobs are given, nor a layer that only training has."""
+    kind, (_, _, tops) = kind_of(record), ends(record)
+    other = kind in DATA + TRAINING or kind.upper().endswith("LOSS")
+    return not other and not (tops and all(top in inputs for top in tops))
+
+
+def needed(records, outputs):
+    """The layers that the outputs depend on, in order."""
+    wanted, chosen = set(outputs), []
+    for record in reversed(records):
+        _, bottoms, tops = ends(record)
+        if wanted.intersection(tops):
+            wanted.difference_update(tops)
+            wanted.update(bottoms)
+            chosen.append(record)
+    return chosen[::-1]
+
+
+def respell(net, shapes, outputs, state):
+    """The net for OpenCV: inputs of ``shapes``, the layers that matter, and an end of its own for every output blob."""
+    net = copy.deepcopy(net)
+    made = without(net, "input", "input_dim", "input_shape", "layer", "layers", "state")
+    key = "layers" if every(net, "layers") else "layer"
+    for name in shapes:
+        made.append(["input", quoted(name)])
+        made.append(["input_shape", [["dim", str(size)] for size in shapes[name]]])
+    records = [record for record in every(net, key) if kept(record, state) and is_inference(record, shapes)]
+    for record in needed(records, outputs):
+        kind = kind_of(record)
+        if kind in LACKS:
+            raise Refused("unsupported", "OpenCV has no layer type %s (layer %r)" % (kind, ends(record)[0]))
+        record = without(record, "include", "exclude")
+        field, change = RESPELT.get(kind, (None, lambda *_: None))
+        instead = change(first(record, field, []), record)
+        made.extend([key, part] for part in instead or [record])
+    for index, name in enumerate(outputs):
+        end = "onnxhub_output_%d" % index
+        kind = "SPLIT" if key == "layers" else quoted("Split")
+        made.append([key, without(layer(end, "", [name], [end]), "type") + [["type", kind]]])
+    return made
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def find_files(paths):
+    """The net and the path of its weights, told apart by content."""
+    net = weights = None
+    for path in paths:
+        with open(path, "rb") as file:
+            head = file.read(1 << 16)
+            if head[:8] == b"\x89HDF\r\n\x1a\n":
+                raise Refused("unsupported", "OpenCV does not read Caffe's HDF5 weights")
+            if re.search(rb"(^|[\s}])(layers?|input|input_dim)\s*[{:]", head) and b"\0" not in head[:4096]:
+                net = net or parse((head + file.read()).decode("utf-8", "surrogateescape"))
+            else:
+                weights = weights or path
+    if net is None:
+        raise Refused("unsupported", "OpenCV needs the net as a prototxt")
+    return net, weights
+
+
+def run_caffe(request, folder, report):
+    net, weights = find_files([os.path.join(folder, path) for path in request["model"]])
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        arrays = dict((name, file["a%d" % index]) for index, name in enumerate(request["input_names"]))
+    shapes = dict((name, array.shape) for name, array in arrays.items())
+    path = os.path.join(folder, "opencv.prototxt")
+    options = request.get("options", {})
+    outputs, left_out = possible(net, shapes, request["output_names"], options)
+    spelt = respell(net, shapes, outputs, options)
+    with open(path, "wb") as file:
+        file.write(print_text(spelt).encode("utf-8", "surrogateescape"))
+    report(0, 2, "load")
+    model = cv2.dnn.readNetFromCaffe(path, weights) if weights else cv2.dnn.readNetFromCaffe(path)
+    model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    model.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+    if hasattr(model, "enableWinograd"):
+        model.enableWinograd(False)
+    for name, array in arrays.items():
+        model.setInput(as_blob(array), name)
+    report(1, 2, "run")
+    start = time.time()
+    results = model.forward(["onnxhub_output_%d" % index for index in range(len(outputs))])
+    seconds = time.time() - start
+    results = [in_order(net, name, array) for name, array in zip(outputs, results)]  # noqa: B905
+    return {"output_names": outputs, "left_out": left_out, "seconds": seconds}, results
+
+
+def possible(net, shapes, outputs, options):
+    """The outputs that OpenCV can compute, and why not the others: with the option partial those may be missing."""
+    able, left_out = [], {}
+    for name in outputs:
+        try:
+            respell(net, shapes, [name], options)
+            able.append(name)
+        except Refused as refused:
+            if not options.get("partial"):
+                raise
+            left_out[name] = str(refused)
+    if not able:
+        raise Refused("unsupported", "; ".join(sorted(set(left_out.values()))))
+    return able, left_out
+
+
+def in_order(net, name, array):
+    """Detections by image and label as Caffe lists them; OpenCV's are by score, which stays the order among equals."""
+    makers = [kind_of(record) for record in every(net, "layer") if name in ends(record)[2]]
+    if "DetectionOutput" not in makers:
+        return np.asarray(array, np.float32)
+    rows = np.asarray(array, np.float32).reshape(-1, 7)
+    return rows[np.lexsort((rows[:, 1], rows[:, 0]))].reshape(1, 1, -1, 7)
+
+
+def as_blob(array):
+    """An array as OpenCV takes it: no axis is mistaken for the channels of pixels."""
+    array = np.ascontiguousarray(array, np.float32)
+    return cv2.Mat(array, wrap_channels=False) if hasattr(cv2, "Mat") else array
+
+
+ACTIONS = {"run:caffe": run_caffe}
+
+
+def reporter():
+    """A function that writes progress to descriptor 3, or nowhere when that is closed."""
+    try:
+        os.fstat(3)
+    except OSError:
+        return lambda done, total, what: None
+
+    def report(done, total, what):
+        line = json.dumps({"event": "progress", "done": done, "total": total, "what": what}) + "\n"
+        os.write(3, line.encode("utf-8"))
+
+    return report
+
+
+def main(folder):
+    report = reporter()
+    try:
+        with open(os.path.join(folder, "request.json"), "rb") as file:
+            request = json.loads(file.read().decode("utf-8"))
+        if request.get("protocol") != PROTOCOL or request.get("action") not in ACTIONS:
+            raise Refused(
+                "invalid", "this tool speaks protocol %d and does %s" % (PROTOCOL, ", ".join(sorted(ACTIONS)))
+            )
+        result, outputs = ACTIONS[request["action"]](request, folder, report)
+        np.savez(os.path.join(folder, "out.npz"), **dict(("a%d" % index, array) for index, array in enumerate(outputs)))
+        result.update(ok=True, outputs="out.npz")
+    except Refused as refused:
+        result = {"ok": False, "error": {"kind": refused.kind, "message": str(refused)}}
+    except cv2.error as error:
+        result = {"ok": False, "error": {"kind": "failed", "message": " ".join(str(error).split())}}
+    except Exception as error:
+        traceback.print_exc()
+        result = {"ok": False, "error": {"kind": "failed", "message": "%s: %s" % (type(error).__name__, error)}}
+    result["versions"] = {"opencv": cv2.__version__, "numpy": np.__version__, "python": sys.version.split()[0]}
+    with open(os.path.join(folder, "result.json"), "wb") as file:
+        file.write(json.dumps(result).encode("utf-8"))
+    return 0 if result["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -19,7 +19,7 @@ from workers.hub.wire import splice
 EXTERNAL_ABOVE = 1_500_000_000
 """Bytes of weights from which they go to a file of their own: protobuf readers give up at 2 GB."""
 
-CHUNK = 32 << 20
+CHUNK = 4 << 20
 """Bytes of a mapped tensor that are in memory at a time."""
 
 ALIGN_LARGE, ALIGN_SMALL, LARGE = 4096, 64, 1 << 20

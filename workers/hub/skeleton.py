@@ -22,6 +22,14 @@ def is_large(tensor: ir.TensorProtocol | None) -> bool:
     return tensor is not None and tensor.dtype != ir.DataType.STRING and byte_size(tensor) >= LARGE
 
 
+def all_graphs(model: ir.Model) -> Iterator[ir.Graph]:
+    """Every graph: of the model, of its functions, and those nested in them."""
+    yield from model.graphs()
+    for function in model.functions.values():
+        yield function.graph
+        yield from function.graph.subgraphs()
+
+
 @contextmanager
 def stubbed(model: ir.Model, stub: Stub) -> Iterator[None]:
     """Inside, every large tensor of the model (initialisers and attributes, at any depth) is what ``stub`` made of it.
@@ -31,7 +39,7 @@ def stubbed(model: ir.Model, stub: Stub) -> Iterator[None]:
     values: list[tuple[ir.Value, ir.TensorProtocol]] = []
     attributes: list[tuple[ir.Node, ir.Attr]] = []
     try:
-        for graph in model.graphs():
+        for graph in all_graphs(model):
             for value in graph.initializers.values():
                 tensor = value.const_value
                 if tensor is not None and is_large(tensor):
@@ -53,8 +61,9 @@ def stubbed(model: ir.Model, stub: Stub) -> Iterator[None]:
 
 def external(tensor: ir.TensorProtocol, name: str, location: str, offset: int, length: int | None) -> ir.TensorProtocol:
     """A tensor that says where its data lies instead of having it."""
+    shape = ir.Shape(tensor.shape.numpy())
     return ir.ExternalTensor(
-        location, offset, length, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=name, doc_string=tensor.doc_string
+        location, offset, length, tensor.dtype, shape=shape, name=name, doc_string=tensor.doc_string
     )
 
 

@@ -190,7 +190,8 @@ class Message:
 
 def _coerce(entry: Field, value: Any) -> Any:
     if entry.repeated and entry.kind in FLOATS:
-        return value if isinstance(value, np.ndarray) else np.asarray(value, FLOATS[entry.kind]).reshape(-1)
+        array = value if isinstance(value, np.ndarray) else np.asarray(value, FLOATS[entry.kind])
+        return array.reshape(-1) if array.flags.c_contiguous else array
     if entry.kind != "message":
         return list(value) if entry.repeated else value
     if entry.repeated:

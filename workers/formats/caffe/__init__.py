@@ -14,7 +14,10 @@ def _sniff(upload: Upload) -> Evidence | None:
 
 
 def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.caffe.read", "coverage")()}
+    return {
+        "read": Lazy("workers.formats.caffe.read", "coverage")(),
+        "write": Lazy("workers.formats.caffe.write", "coverage")(),
+    }
 
 
 FORMAT = Format(
@@ -23,6 +26,8 @@ FORMAT = Format(
     extensions=(".prototxt", ".caffemodel", ".caffemodel.h5"),
     sniff=_sniff,
     read=Lazy("workers.formats.caffe.read", "read"),
+    write=Lazy("workers.formats.caffe.write", "write"),
+    legalise=Lazy("workers.formats.caffe.write", "legalise"),
     coverage=_coverage,
     verify=(
         Verifier(

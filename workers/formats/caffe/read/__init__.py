@@ -57,9 +57,9 @@ def read(request: ReadRequest) -> Reading:
 
 def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
     """Once with the batch axis free; where a layer forbids that, once more with the sizes of the files."""
-    free, notes = freed(net, fixed, request.options)
+    free = freed(net, fixed, request.options)
     try:
-        return run(net, free, source.weights, request.progress), notes
+        return run(net, free, source.weights, request.progress), []
     except FreeAxis as error:
         if free == fixed:
             raise _needs_size(error, fixed) from error

@@ -36,7 +36,7 @@ def detection_output(g: GraphBuilder, layer: Layer, loc: Value, conf: Value, pri
 def _check(layer: Layer, p: Any, loc: Value, conf: Value, prior: Value) -> int:
     """The number of priors. Raises for what the three bottoms cannot hold and for adaptive suppression."""
     layer.rank(prior, 3)
-    if layer.shape(prior)[:2] != (1, 2) or layer.sizes(prior, 2)[0] % 4:
+    if layer.sizes(prior)[:2] != (1, 2) or layer.sizes(prior, 2)[0] % 4:
         raise layer.malformed(f"its third bottom must be [1, 2, 4 * priors], not {list(layer.shape(prior))}")
     count = layer.sizes(prior, 2)[0] // 4
     if p.num_classes < 1 or (p.num_classes == 1 and p.background_label_id == 0):

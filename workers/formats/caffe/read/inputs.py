@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from workers.errors import InvalidOptions
 from workers.formats.caffe.net import Net, NetInput
-from workers.formats.contract import Note
 from workers.hub.node import Dim
 from workers.options import Options
 
@@ -58,20 +57,28 @@ def _unsized(missing: list[NetInput]) -> InvalidOptions:
     )  # fmt: skip
 
 
-def freed(net: Net, fixed: Shapes, options: Options) -> tuple[Shapes, list[Note]]:
-    """The shapes with the batch axis free wherever the user has not named axes: the first, or the second in recurrent
-    nets, whose blobs are [time, batch, ...]."""
+def freed(net: Net, fixed: Shapes, options: Options) -> Shapes:
+    """The shapes with the batch axis free, wherever the user has not named axes.
+
+    That is the first axis of all inputs that agree in it with the first input; in recurrent nets, whose blobs are
+    [time, batch, ...], the second. Lists of regions have a free length of their own.
+    """
     if not options.dynamic_batch:
-        return fixed, []
+        return fixed
     if any(step.record.type in RECURRENT for step in net.steps):
-        return _freed_recurrent(net, fixed), []
+        return _freed_recurrent(net, fixed)
+    regions = {step.bottoms[1].name for step in net.steps if step.record.type == "ROIPooling" and step.bottoms[1:]}
+    sizes = [shape[0] for name, shape in fixed.items() if shape and name not in regions]
     result: Shapes = {}
-    sizes = [shape[0] for shape in fixed.values() if shape and isinstance(shape[0], int)]
     for name, shape in fixed.items():
-        free = bool(shape) and all(isinstance(size, int) for size in shape)
-        symbol = "batch" if free and shape[0] == sizes[0] else f"{name}_batch"
-        result[name] = [symbol, *shape[1:]] if free else shape
-    return result, []
+        numbers = bool(shape) and all(isinstance(size, int) for size in shape)
+        if numbers and name in regions:
+            result[name] = [f"{name}_count", *shape[1:]]
+        elif numbers and shape[0] == sizes[0]:
+            result[name] = ["batch", *shape[1:]]
+        else:
+            result[name] = shape
+    return result
 
 
 def _freed_recurrent(net: Net, fixed: Shapes) -> Shapes:

@@ -1,0 +1,315 @@
+"""Runs and exports PyTorch models: python tool.py WORKDIR.
+
+Stand-alone: the standard library, numpy and torch (safetensors is imported by the models). WORKDIR/request.json says
+what to do, WORKDIR/result.json and out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
+
+    run:pytorch     import model.py, load its weights, run it
+    run:pt2         load an exported program, run it
+    export:pytorch  export model.py as a program, free axes kept free; the program must compute the same when reloaded
+    run:many        run many model.py in one process: options.cases = [{"model": path, "inputs": [index | [..] | null]}]
+
+Element types that numpy has not (bfloat16, eight-bit floats) travel as unsigned integers of the same width; their names
+stand in INPUTS of model.py and in output_types of the result.
+"""
+
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import time
+import traceback
+
+import numpy as np
+import torch
+
+PROTOCOL = 1
+BITS = {1: torch.uint8, 2: torch.uint16}
+
+
+class Refused(Exception):
+    """The request cannot be met; ``kind`` is one of unsupported, invalid, failed."""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+# --- tensors and arrays -----------------------------------------------------------------------------------------------
+
+
+def to_tensor(array, dtype, device):
+    """An array as a tensor; ``dtype`` names the type where numpy cannot."""
+    if array.dtype.kind == "V":
+        array = array.view({1: np.uint8, 2: np.uint16}[array.dtype.itemsize])
+    # A tensor of its own: np.load's arrays may not be aligned or writable.
+    tensor = torch.from_numpy(np.array(array, order="C"))
+    wanted = getattr(torch, dtype) if dtype else tensor.dtype
+    if wanted != tensor.dtype and tensor.dtype in (torch.uint8, torch.uint16) and wanted.itemsize == tensor.dtype.itemsize:
+        tensor = tensor.view(wanted)
+    return tensor.to(device)
+
+
+def to_array(tensor):
+    """A tensor's array and the name of its type."""
+    tensor = tensor.detach().cpu().contiguous()
+    name = str(tensor.dtype)[len("torch.") :]
+    if name == "bfloat16" or name.startswith("float8"):
+        tensor = tensor.view(BITS[tensor.dtype.itemsize])
+    return tensor.numpy(), name
+
+
+def device_of(request):
+    name = request.get("device", "cpu")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise Refused("unsupported", "there is no CUDA device that PyTorch can use")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device(name)
+
+
+def inputs_of(request, folder, types, device):
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        arrays = [file["a%d" % index] for index in range(len(request["input_names"]))]
+    return [to_tensor(array, dtype, device) for array, dtype in zip(arrays, types, strict=True)]
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+def only(paths, ending, folder):
+    found = [path for path in paths if path.endswith(ending)]
+    if len(found) != 1:
+        raise Refused("invalid", "expected one file *%s among %s" % (ending, ", ".join(paths)))
+    return os.path.join(folder, found[0])
+
+
+def load_module(path, device):
+    """The nn.Module of a written model.py with its weights, and the table of its inputs."""
+    spec = importlib.util.spec_from_file_location("written_%d" % abs(hash(path)), path)
+    source = importlib.util.module_from_spec(spec)
+    sys.dont_write_bytecode = True
+    spec.loader.exec_module(source)
+    return source.load().to(device).eval(), source.INPUTS
+
+
+def types_of(request, table):
+    """Element type names in the order of the request's inputs, which are those of ``forward``."""
+    names = request["input_names"]
+    missing = [name for name in table if name not in names]
+    if missing or len(names) != len(table):
+        raise Refused("invalid", "the model takes %s, given were %s" % (", ".join(table), ", ".join(names)))
+    return [table[name][0] for name in names]
+
+
+def flat(result):
+    """The outputs as a list."""
+    return list(result) if isinstance(result, tuple | list) else [result]
+
+
+def timed(function, runs, device):
+    """The result of the first call, and the median seconds of ``runs`` calls after it (of itself when there are none)."""
+
+    def call():
+        start = time.perf_counter()
+        result = function()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return result, time.perf_counter() - start
+
+    result, first = call()
+    return result, statistics.median([call()[1] for _ in range(runs)] or [first])
+
+
+def checked(outputs, names):
+    if len(outputs) != len(names):
+        raise Refused("failed", "the model gives %d outputs, expected were %d" % (len(outputs), len(names)))
+    for name, output in zip(names, outputs, strict=True):
+        if not isinstance(output, torch.Tensor):
+            raise Refused("unsupported", "the output %s is not a tensor" % name)
+    return outputs
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+
+
+def run_pytorch(request, folder, report):
+    device = device_of(request)
+    report(0, 2, "load")
+    model, table = load_module(only(request["model"], ".py", folder), device)
+    by_name = dict(zip(request["input_names"], inputs_of(request, folder, types_of(request, table), device), strict=True))
+    report(1, 2, "run")
+    runs = request.get("options", {}).get("runs", 0)
+    with torch.no_grad():
+        result, seconds = timed(lambda: model(**by_name), runs, device)
+    return {"seconds": seconds}, checked(flat(result), request["output_names"])
+
+
+def run_pt2(request, folder, report):
+    device = device_of(request)
+    report(0, 2, "load")
+    program = torch.export.load(only(request["model"], ".pt2", folder))
+    names = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
+    types = {node.name: str(node.meta["val"].dtype)[6:] for node in program.graph.nodes if node.name in names}
+    given = inputs_of(request, folder, [types[name] for name in names], device)
+    model = program.module().to(device)
+    report(1, 2, "run")
+    with torch.no_grad():
+        result, seconds = timed(lambda: model(*given), request.get("options", {}).get("runs", 0), device)
+    return {"seconds": seconds}, checked(flat(result), request["output_names"])
+
+
+def enlarged(tensors, table):
+    """The inputs with every free axis of size 1 doubled: torch takes a size of 1 for a constant."""
+    result = []
+    for tensor, (_, shape) in zip(tensors, table.values(), strict=True):
+        for axis, size in enumerate(shape or ()):
+            if not isinstance(size, int) and tensor.shape[axis] == 1:
+                tensor = tensor.repeat_interleave(2, axis)
+        result.append(tensor)
+    return result
+
+
+def export(model, examples, table):
+    """The exported program, and why its axes are not free if they are not."""
+    auto = torch.export.Dim.AUTO
+    free = [{axis: auto for axis, size in enumerate(shape or ()) if not isinstance(size, int)} for _, shape in table.values()]
+    if not any(free):
+        return torch.export.export(model, tuple(examples)), None
+    try:
+        return torch.export.export(model, tuple(enlarged(examples, table)), dynamic_shapes=tuple(free)), None
+    except Exception as error:
+        reason = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+    return torch.export.export(model, tuple(examples)), reason
+
+
+def still_free(program, table):
+    """Free axes of the exported program as ``name[axis]``, and those that were free before and are not any more."""
+    names = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
+    shapes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.name in names}
+    kept, lost = [], []
+    for given, (name, (_, shape)) in zip(names, table.items(), strict=True):
+        for axis, size in enumerate(shape or ()):
+            if not isinstance(size, int):
+                fixed = isinstance(shapes[given][axis], int)
+                (lost if fixed else kept).append("%s[%d]" % (name, axis))
+    return kept, lost
+
+
+def same(first, second):
+    return all(
+        a.shape == b.shape and torch.allclose(a.to(torch.float64), b.to(torch.float64), 1e-5, 1e-6, equal_nan=True)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def export_pytorch(request, folder, report):
+    """Writes options.file (model.pt2) into the folder; the outputs are those of the program read back from it."""
+    model, table = load_module(only(request["model"], ".py", folder), torch.device("cpu"))
+    if any(dtype is None for dtype, _ in table.values()) or not table:
+        raise Refused("unsupported", "torch.export takes tensors only, and at least one")
+    given = inputs_of(request, folder, types_of(request, table), torch.device("cpu"))
+    ordered = [given[request["input_names"].index(name)] for name in table]
+    report(0, 3, "export")
+    file = os.path.basename(request.get("options", {}).get("file", "model.pt2"))
+    with torch.no_grad():
+        expected = checked(flat(model(*ordered)), request["output_names"])
+        try:
+            program, reason = export(model, ordered, table)
+        except Exception as error:
+            line = str(error).strip().split("\n")[0]
+            raise Refused("unsupported", "torch.export cannot trace the model: %s: %s" % (type(error).__name__, line)) from error
+        report(1, 3, "save")
+        torch.export.save(program, os.path.join(folder, file))
+        report(2, 3, "check")
+        program = torch.export.load(os.path.join(folder, file))
+        outputs, seconds = timed(lambda: program.module()(*ordered), 0, torch.device("cpu"))
+    if not same(expected, flat(outputs)):
+        os.remove(os.path.join(folder, file))
+        raise Refused("failed", "the exported program computes something else than model.py")
+    kept, lost = still_free(program, table)
+    return {"files": [file], "seconds": seconds, "free_axes": kept, "fixed_axes": lost, "reason": reason}, flat(outputs)
+
+
+def run_many(request, folder, report):
+    """Outputs of all cases in one list; each case says which are its own, or its error."""
+    device, cases, outputs = device_of(request), request["options"]["cases"], []
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def given(spec, dtype):
+        if isinstance(spec, list):
+            return [given(each, dtype) for each in spec]
+        return None if spec is None else to_tensor(arrays["a%d" % spec], dtype, device)
+
+    def kept(value):
+        if isinstance(value, list):
+            return [kept(each) for each in value]
+        if value is not None:
+            outputs.append(value)
+        return None if value is None else len(outputs) - 1
+
+    results = []
+    for index, case in enumerate(cases):
+        report(index, len(cases), case["model"])
+        try:
+            model, table = load_module(os.path.join(folder, case["model"]), device)
+            values = [given(spec, dtype) for spec, (dtype, _) in zip(case["inputs"], table.values(), strict=True)]
+            with torch.no_grad():
+                result = model(*values)
+            tuples = result if isinstance(result, tuple) else (result,)
+            results.append({"ok": True, "outputs": [kept(value) for value in tuples]})
+        except Exception as error:
+            results.append({"ok": False, "error": "%s: %s" % (type(error).__name__, str(error)[:2000])})
+    return {"cases": results}, outputs
+
+
+ACTIONS = {"run:pytorch": run_pytorch, "run:pt2": run_pt2, "run:many": run_many, "export:pytorch": export_pytorch}
+
+
+def reporter():
+    """A function that writes progress to descriptor 3, or nowhere when that is closed."""
+    try:
+        os.fstat(3)
+    except OSError:
+        return lambda done, total, what: None
+
+    def report(done, total, what):
+        line = json.dumps({"event": "progress", "done": done, "total": total, "what": what}) + "\n"
+        os.write(3, line.encode("utf-8"))
+
+    return report
+
+
+def answer(folder, report):
+    with open(os.path.join(folder, "request.json"), "rb") as file:
+        request = json.loads(file.read().decode("utf-8"))
+    if request.get("protocol") != PROTOCOL or request.get("action") not in ACTIONS:
+        raise Refused("invalid", "this tool speaks protocol %d and does %s" % (PROTOCOL, ", ".join(sorted(ACTIONS))))
+    threads = request.get("options", {}).get("threads")
+    if threads:
+        torch.set_num_threads(threads)
+    result, outputs = ACTIONS[request["action"]](request, folder, report)
+    arrays = [to_array(output) for output in outputs]
+    np.savez(os.path.join(folder, "out.npz"), **{"a%d" % index: array for index, (array, _) in enumerate(arrays)})
+    result.update(ok=True, outputs="out.npz", output_names=request["output_names"])
+    result["output_types"] = [name for _, name in arrays]
+    return result
+
+
+def main(folder):
+    try:
+        result = answer(folder, reporter())
+    except Refused as refused:
+        result = {"ok": False, "error": {"kind": refused.kind, "message": str(refused)}}
+    except Exception as error:
+        traceback.print_exc()
+        result = {"ok": False, "error": {"kind": "failed", "message": "%s: %s" % (type(error).__name__, error)}}
+    result["versions"] = {"torch": torch.__version__, "numpy": np.__version__, "python": sys.version.split()[0]}
+    with open(os.path.join(folder, "result.json"), "wb") as file:
+        file.write(json.dumps(result).encode("utf-8"))
+    return 0 if result["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -45,6 +45,12 @@ class GraphBuilder:
         other._values, other._nodes = self._values, self._nodes
         return other
 
+    def inner(self, name: str) -> GraphBuilder:
+        """A builder for a sub-graph of one of this graph's nodes; both keep each other's names unique."""
+        other = GraphBuilder(name)
+        other._source, other._values, other._nodes = self._source, self._values, self._nodes
+        return other
+
     # --- what goes in and comes out -------------------------------------------------------------------------------
 
     def input(self, name: str, shape: Sequence[Dim], dtype: ir.DataType = ir.DataType.FLOAT) -> Value:
@@ -68,15 +74,12 @@ class GraphBuilder:
 
     # --- constants ------------------------------------------------------------------------------------------------
 
-    def weight(self, name: str, array: Array) -> Value:
-        """An initialiser that keeps ``array`` as it is: a view on a mapped file is not copied."""
+    def weight(self, name: str, array: Array | ir.LazyTensor) -> Value:
+        """An initialiser that keeps ``array`` as it is: a view on a mapped file is not copied, a lazy one not made."""
         unique = self._value_name(name)
-        value = ir.Value(
-            name=unique,
-            shape=ir.Shape(array.shape),
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.Tensor(array, name=unique),
-        )
+        tensor: ir.TensorProtocol = ir.Tensor(array, name=unique) if isinstance(array, np.ndarray) else array
+        tensor.name = unique
+        value = ir.Value(name=unique, shape=ir.Shape(list(tensor.shape)), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.graph.register_initializer(value)
         return value
 

@@ -79,7 +79,8 @@ class GraphBuilder:
         unique = self._value_name(name)
         tensor: ir.TensorProtocol = ir.Tensor(array, name=unique) if isinstance(array, np.ndarray) else array
         tensor.name = unique
-        value = ir.Value(name=unique, shape=ir.Shape(list(tensor.shape)), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        shape = ir.Shape([dim if isinstance(dim, int) else None for dim in tensor.shape])
+        value = ir.Value(name=unique, shape=shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.graph.register_initializer(value)
         return value
 

@@ -104,7 +104,10 @@ class Sample(Part):
 
 
 class LayerError(Part):
-    """One tensor inside the graph: error accumulated so far, and local (fed with the reference's inputs)."""
+    """One tensor inside the graph: error accumulated so far, and local (fed with the reference's inputs).
+
+    Both are shares of the tolerance, above 1 is out of bounds; ``local`` is null where the layer could not run alone.
+    """
 
     tensor: str
     layer: str
@@ -116,7 +119,10 @@ class LayerError(Part):
 
 
 class Divergence(Part):
-    """The first source layer whose local error is out of bounds, and the smallest model that shows it."""
+    """The first source layer whose local error is out of bounds, and the smallest model that shows it.
+
+    ``model`` and ``sample`` are files: the part of the graph, and its inputs with the reference's outputs.
+    """
 
     layer: str
     layer_type: str
@@ -124,6 +130,7 @@ class Divergence(Part):
     tensor: str
     detail: str
     model: str | None = None
+    sample: str | None = None
     layers: list[LayerError] = []
 
 
@@ -136,7 +143,10 @@ class Latency(Part):
 
 
 class Comparison(Part):
-    """``subject``: hub or a target's name; ``against``: what the reference was."""
+    """``subject``: hub or a target's name; ``against``: what the reference was.
+
+    ``layers``: both errors of every layer, when that was asked for and nothing diverged.
+    """
 
     subject: str
     against: str
@@ -148,6 +158,7 @@ class Comparison(Part):
     latency: list[Latency] = []
     doubts: list[str] = []
     divergence: Divergence | None = None
+    layers: list[LayerError] = []
 
 
 class Target(Part):

@@ -1,0 +1,190 @@
+"""Start a program in the jail, watch it, end it when it goes too far, and say how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workers.sandbox import jail, processes
+from workers.sandbox.outcome import VARIABLE, Kind, Limits, Outcome
+from workers.sandbox.streams import Events, Tail
+
+POLL_SECONDS = 0.02
+LOOK_SECONDS = 0.2
+WEIGH_SECONDS = 1.0
+TOKEN = "ONNXHUB_JOB_TOKEN"
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+             "ONNXHUB_HOME", "ONNXHUB_TOOLCHAINS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    read: Sequence[Path] = (),
+    write: Sequence[Path] = (),
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    env: Mapping[str, str] | None = None,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run ``argv`` (an absolute program path first) to its end.
+
+    ``read`` and ``write`` are the only folders it sees besides the system's libraries; it has no network. ``on_event``
+    is called in this thread for every JSON line the program writes on descriptor 3; ``should_stop`` is asked about five
+    times a second.
+    """
+    token = uuid.uuid4().hex
+    (events_out, events_in), (out, out_in), (err, err_in) = os.pipe(), os.pipe(), os.pipe()
+    spec = {
+        "read": [str(path) for path in read],
+        "write": [str(path) for path in write],
+        "limits": asdict(limits),
+        "parent": os.getpid(),
+        "events": events_in,
+    }
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", jail.__file__, json.dumps(spec), "--", *argv],
+        cwd=cwd,
+        env=environment(cwd, token, env or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=out_in,
+        stderr=err_in,
+        pass_fds=(events_in,),
+        start_new_session=True,
+    )
+    for descriptor in (events_in, out_in, err_in):
+        os.close(descriptor)
+    watch = Watch(process.pid, token, limits, write, start)
+    return watch.until_done(process.poll, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
+
+
+def environment(cwd: Path, token: str, more: Mapping[str, str]) -> dict[str, str]:
+    """A clean environment: nothing of ours but what computing needs, a home in the job's folder, no telemetry."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    threads = str(len(os.sched_getaffinity(0)))
+    return {
+        **kept,
+        "HOME": str(cwd),
+        "TMPDIR": str(cwd),
+        "ORT_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        "HDF5_PLUGIN_PATH": "::",
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+        TOKEN: token,
+        **more,
+    }
+
+
+class Watch:
+    """The supervisor's side of one jailed process: its clock, its scales and its axe."""
+
+    def __init__(self, leader: int, token: str, limits: Limits, write: Sequence[Path], start: float) -> None:
+        self.leader = leader
+        self.token = token
+        self.limits = limits
+        self.write = write
+        self.start = start
+        self.peak = 0
+
+    def until_done(
+        self,
+        poll: Callable[[], int | None],
+        events: Events,
+        out: Tail,
+        err: Tail,
+        on_event: Callable[[dict[str, Any]], None],
+        should_stop: Callable[[], bool],
+    ) -> Outcome:
+        """Wait for the end; ``poll`` gives the exit status (negative: a signal) or None while running."""
+        verdict: Kind | None = None
+        try:
+            verdict, status = self._wait(poll, events, on_event, should_stop)
+        finally:
+            processes.kill(self.leader, self.token)
+        while status is None:
+            time.sleep(POLL_SECONDS)
+            status = poll()
+        seconds = time.monotonic() - self.start
+        events.join()
+        for event in events.take():
+            on_event(event)
+        kind = verdict or _kind(status)
+        code, number = (status, None) if status >= 0 else (None, -status)
+        return Outcome(kind, code, number, err.text(), out.text(), seconds, self.peak, self.limits)
+
+    def _wait(
+        self,
+        poll: Callable[[], int | None],
+        events: Events,
+        on_event: Callable[[dict[str, Any]], None],
+        should_stop: Callable[[], bool],
+    ) -> tuple[Kind | None, int | None]:
+        looked = weighed = self.start
+        while (status := poll()) is None:
+            for event in events.take():
+                on_event(event)
+            now = time.monotonic()
+            if now - looked >= LOOK_SECONDS:
+                looked = now
+                if should_stop():
+                    return "canceled", None
+                if over := self._over(now, weigh=now - weighed >= WEIGH_SECONDS):
+                    return over, None
+                weighed = now if now - weighed >= WEIGH_SECONDS else weighed
+            time.sleep(POLL_SECONDS)
+        return None, status
+
+    def _over(self, now: float, weigh: bool) -> Kind | None:
+        """The limit that is exceeded, if any."""
+        if now - self.start > self.limits.wall_s:
+            return "timeout"
+        members = processes.members(self.leader, self.token)
+        private, resident = processes.private_bytes(members)
+        self.peak = max(self.peak, resident)
+        if private > self.limits.memory_bytes:
+            return "memory"
+        if len(members) > self.limits.processes:
+            return "processes"
+        if weigh and sum(map(_size, self.write)) > self.limits.disk_bytes:
+            return "disk"
+        return None
+
+
+def _size(folder: Path) -> int:
+    """Bytes below ``folder``; files that vanish meanwhile count nothing."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def _kind(status: int) -> Kind:
+    if status == 0:
+        return "ok"
+    if status in (-signal.SIGXCPU,):
+        return "cpu"
+    if status in (-signal.SIGXFSZ,):
+        return "disk"
+    return "signal" if status < 0 else "failed"
+
+
+__all__ = ["VARIABLE", "Watch", "environment", "run"]

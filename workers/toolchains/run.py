@@ -1,0 +1,160 @@
+"""Ask a toolchain's tool to do something, in the jail, and distrust the answer.
+
+``request.json`` -> ``result.json``, arrays in ``.npz`` files as ``a0``, ``a1``... with their names in the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workers import sandbox
+from workers.errors import ConversionError, ToolchainCrashed
+from workers.sandbox import Limits
+from workers.toolchains.definition import MIB, Place
+
+PROTOCOL = 1
+ANSWER_BYTES = 16 * MIB
+
+
+class ToolRefused(ConversionError):
+    """The framework works, but not on this model: ``kind`` is the tool's word for why, ``detail`` its sentence."""
+
+    type = "unsupported-op"
+    title = "A framework cannot run the model"
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """``outputs`` by name in the tool's order; ``files`` that it left in the work folder; ``answer`` is result.json."""
+
+    outputs: dict[str, npt.NDArray[Any]]
+    versions: dict[str, str]
+    files: list[Path]
+    seconds: float | None = None
+    answer: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """An installed toolchain."""
+
+    place: Place
+
+    @property
+    def name(self) -> str:
+        return self.place.definition.name
+
+    @property
+    def title(self) -> str:
+        return self.place.definition.title
+
+    def run(
+        self,
+        action: str,
+        files: Sequence[Path],
+        inputs: Mapping[str, npt.NDArray[Any]],
+        *,
+        work: Path,
+        output_names: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+        limits: Limits | None = None,
+        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> ToolResult:
+        """Do ``action`` on ``files`` with ``inputs`` (in order) in a fresh folder below ``work``.
+
+        Raises ToolRefused when the framework says no, LimitExceeded, ToolchainCrashed or Canceled otherwise.
+        """
+        folder = _fresh(work / self.name)
+        arrays: dict[str, Any] = {f"a{index}": array for index, array in enumerate(inputs.values())}
+        np.savez(folder / "in.npz", **arrays)
+        request = {
+            "protocol": PROTOCOL,
+            "action": action,
+            "model": [str(path.resolve()) for path in files],
+            "inputs": "in.npz",
+            "input_names": list(inputs),
+            "output_names": list(output_names),
+            "options": dict(options or {}),
+            "device": device,
+        }
+        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        outcome = sandbox.run(
+            [str(self.place.python), "-I", str(self.place.tool), str(folder)],
+            cwd=folder,
+            read=[self._interpreter(), self.place.environment, self.place.folder, *{p.resolve().parent for p in files}],
+            write=[folder],
+            limits=limits or self._limits(),
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        outcome.raise_for_status(f"{self.title} ({action})")
+        return _result(folder, outcome.stderr)
+
+    def _interpreter(self) -> Path:
+        """The installation behind the virtual environment: ``bin/python``'s own ``../..``."""
+        return self.place.python.resolve().parent.parent
+
+    def _limits(self) -> Limits:
+        definition = self.place.definition
+        return replace(
+            Limits(), wall_s=definition.timeout_s, cpu_s=int(definition.timeout_s * (os.cpu_count() or 1)),
+            memory_bytes=definition.memory_mb * MIB,
+        )  # fmt: skip
+
+
+def _fresh(folder: Path) -> Path:
+    """An empty folder of this name, numbered when there were others."""
+    count = 0
+    while (numbered := folder.with_name(f"{folder.name}-{count}")).exists():
+        count += 1
+    numbered.mkdir(parents=True)
+    return numbered.resolve()
+
+
+def _result(folder: Path, stderr: str) -> ToolResult:
+    path = folder / "result.json"
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > ANSWER_BYTES:
+        raise ToolchainCrashed("the tool left no valid result.json", hint=stderr[-500:] or None)
+    answer = json.loads(path.read_bytes())
+    if answer.get("ok") is not True:
+        error = answer.get("error") or {}
+        raise ToolRefused(str(error.get("kind", "failed")), str(error.get("message", "no reason given"))[:2000])
+    names = [str(name) for name in answer.get("output_names", [])]
+    arrays = _arrays(folder / "out.npz")
+    if len(names) > len(arrays):
+        raise ToolchainCrashed(f"the tool names {len(names)} outputs but left {len(arrays)}")
+    names += [f"a{index}" for index in range(len(names), len(arrays))]
+    files = [folder / Path(str(name)).name for name in answer.get("files", [])]
+    return ToolResult(
+        outputs=dict(zip(names, arrays, strict=True)),
+        versions={str(key): str(value) for key, value in answer.get("versions", {}).items()},
+        files=[file for file in files if file.is_file() and not file.is_symlink()],
+        seconds=answer.get("seconds") if isinstance(answer.get("seconds"), float) else None,
+        answer=answer,
+    )
+
+
+def _arrays(path: Path) -> list[npt.NDArray[Any]]:
+    """``a0``, ``a1``... of an .npz that a tool wrote, no pickles among them."""
+    if not path.is_file() or path.is_symlink():
+        return []
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[f"a{index}"] for index in range(len(archive.files))]
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ToolchainCrashed(f"the tool's out.npz cannot be read: {error}") from error

@@ -31,7 +31,9 @@ def function_of(node: ir.Node) -> onnx.FunctionProto | None:
         return None
     function = onnx.FunctionProto()
     function.ParseFromString(body)
-    return function
+    # A body with loops or branches reaches into itself by name; no target is helped by those.
+    inner = any(attribute.HasField("g") or attribute.graphs for step in function.node for attribute in step.attribute)
+    return None if inner else function
 
 
 def _type_of(value: ir.Value | None) -> bytes:

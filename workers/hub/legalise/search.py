@@ -37,8 +37,20 @@ class Search:
         """Put something acceptable in ``node``'s place; False, with the graph as it was, when no rule leads there."""
         if len(trail) >= DEPTH:
             return False
+        if self._folded(node):
+            return True
         candidates = [*RULES.get(Node(node).key, ()), FUNCTION_BODY]
         return any(rule.name not in trail and self._attempt(rule, node, trail) for rule in candidates)
+
+    def _folded(self, node: ir.Node) -> bool:
+        """Put the results of a node with constant inputs in its place; a graph output stays computed."""
+        arrays = None if any(output.is_graph_output() for output in node.outputs) else fold(node)
+        if arrays is None:
+            return False
+        g = self.builder.ahead_of(node)
+        _take_over(list(node.outputs), [g.constant(array) for array in arrays])
+        self.graph.remove(node, safe=True)
+        return True
 
     def _attempt(self, rule: Rule, node: ir.Node, trail: tuple[str, ...]) -> bool:
         mark, notes, initializers = len(self.journal), len(self.notes), set(self.graph.initializers)
@@ -63,14 +75,7 @@ class Search:
 
     def _accepted(self, node: ir.Node, trail: tuple[str, ...]) -> bool:
         """Fold, accept as it stands, or replace a node that a rule made."""
-        arrays = fold(node)
-        if arrays is not None:
-            g = self.builder.ahead_of(node)
-            values = [g.constant(array) for array in arrays]
-            _take_over(list(node.outputs), values)
-            self.graph.remove(node, safe=True)
-            return True
-        return self.writes.why_not(Node(node)) is None or self.replace(node, trail)
+        return self._folded(node) or self.writes.why_not(Node(node)) is None or self.replace(node, trail)
 
     def _undo(self, mark: int, notes: int, initializers: set[str]) -> None:
         tentative = [node for node in self.journal[mark:] if node.graph is self.graph]

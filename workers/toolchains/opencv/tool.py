@@ -22,11 +22,7 @@ PROTOCOL = 1
 
 
 class Refused(Exception):
-    """The request cannot be met; ``kind`` is one of unsupported, invalid."""
-
-    def __init__(self, kind, message):
-        Exception.__init__(self, message)
-        self.kind = kind
+    """Refused(kind, message): the request cannot be met; the kind is unsupported or invalid."""
 
 
 # --- protobuf text: a message is a list of [name, value], a value a raw token or a message ----------------------------
@@ -42,13 +38,12 @@ def tokens_of(text):
         if found is None:
             raise Refused("invalid", "the prototxt is malformed near %r" % text[at : at + 40])
         at = found.end()
-        if found.group(1):
-            yield found.group(1)
+        yield found.group(1)
 
 
 def parse(text):
     """The whole text as one message. Raises Refused for text that is not protobuf text."""
-    tokens = list(tokens_of(text))
+    tokens = [token for token in tokens_of(text) if token]
     message, closing, stack, at = [], None, [], 0
     while at < len(tokens):
         token = tokens[at]
@@ -90,13 +85,12 @@ def _values(tokens, at, message, name):
 
 
 def print_text(message, indent=""):
-    lines = []
-    for name, value in message:
-        if isinstance(value, list):
-            lines.append("%s%s {\n%s%s}\n" % (indent, name, print_text(value, indent + "  "), indent))
-        else:
-            lines.append("%s%s: %s\n" % (indent, name, value))
-    return "".join(lines)
+    return "".join(
+        "%s%s {\n%s%s}\n" % (indent, name, print_text(value, indent + "  "), indent)
+        if isinstance(value, list)
+        else "%s%s: %s\n" % (indent, name, value)
+        for name, value in message
+    )
 
 
 def every(message, name):
@@ -162,6 +156,15 @@ def clip(parameter, record):
     ]
 
 
+def mvn(parameter, record):
+    if float(first(parameter, "eps", 0)) > 1e-6 and first(parameter, "normalize_variance", "true") in (
+        "true",
+        "1",
+        "t",
+    ):
+        raise Refused("unsupported", "OpenCV adds eps under the root in the MVN %r" % ends(record)[0])
+
+
 def ignored(field, *values):
     def change(parameter, record):
         if first(parameter, field, values[0]) not in values:
@@ -175,6 +178,13 @@ def lrn(parameter, record):
     k = first(parameter, "k")
     if k is not None and first(parameter, "norm_region") not in ("WITHIN_CHANNEL", "1"):
         parameter.append(["bias", decimal(float(k))])
+
+
+def tile(parameter, record):
+    """OpenCV's Tile counts otherwise: the blob is joined to itself."""
+    name, bottoms, tops = ends(record)
+    axis = [["axis", first(parameter, "axis", "1")]]
+    return [layer(name, "Concat", bottoms * int(first(parameter, "tiles", 1)), tops, concat_param=axis)]
 
 
 def prior_box(parameter, record):
@@ -198,6 +208,7 @@ RESPELT = {
     "InnerProduct": ("inner_product_param", ignored("transpose", "false", "0", "f")),
     "Pooling": ("pooling_param", pooling), "Parameter": ("parameter_param", renamed("Const")),
     "PriorBox": ("prior_box_param", prior_box), "Swish": ("swish_param", ignored("beta", "1", "1.0")),
+    "Tile": ("tile_param", tile), "MVN": ("mvn_param", mvn),
 }  # fmt: skip
 LACKS = ("ArgMax", "BatchReindex", "Embed", "Filter", "Im2col", "LSTM", "LSTMUnit", "Python", "Reduction", "RNN", "SPP",
          "Threshold")  # fmt: skip
@@ -229,19 +240,13 @@ def kept(record, state):
     return any(met(rule) for rule in include) if include else not any(met(rule) for rule in exclude)
 
 
-def is_inference(record, inputs):
-    """Neither a data layer, whose blobs are given, nor a layer that only training has."""
-    kind, (_, _, tops) = kind_of(record), ends(record)
-    other = kind in DATA + TRAINING or kind.upper().endswith("LOSS")
-    return not other and not (tops and all(top in inputs for top in tops))
-
-
-def needed(records, outputs):
-    """The layers that the outputs depend on, in order."""
+def needed(records, inputs, outputs):
+    """The layers that the outputs depend on, in order: no data layers, whose blobs are given, and none of training."""
     wanted, chosen = set(outputs), []
     for record in reversed(records):
-        _, bottoms, tops = ends(record)
-        if wanted.intersection(tops):
+        kind, (_, bottoms, tops) = kind_of(record), ends(record)
+        other = kind in DATA + TRAINING or kind.upper().endswith("LOSS") or inputs.issuperset(tops)
+        if wanted.intersection(tops) and not other:
             wanted.difference_update(tops)
             wanted.update(bottoms)
             chosen.append(record)
@@ -256,8 +261,8 @@ def respell(net, shapes, outputs, state):
     for name in shapes:
         made.append(["input", quoted(name)])
         made.append(["input_shape", [["dim", str(size)] for size in shapes[name]]])
-    records = [record for record in every(net, key) if kept(record, state) and is_inference(record, shapes)]
-    for record in needed(records, outputs):
+    records = [record for record in every(net, key) if kept(record, state)]
+    for record in needed(records, set(shapes), outputs):
         kind = kind_of(record)
         if kind in LACKS:
             raise Refused("unsupported", "OpenCV has no layer type %s (layer %r)" % (kind, ends(record)[0]))
@@ -297,12 +302,10 @@ def run_caffe(request, folder, report):
     with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
         arrays = dict((name, file["a%d" % index]) for index, name in enumerate(request["input_names"]))
     shapes = dict((name, array.shape) for name, array in arrays.items())
-    path = os.path.join(folder, "opencv.prototxt")
-    options = request.get("options", {})
+    path, options = os.path.join(folder, "opencv.prototxt"), request.get("options", {})
     outputs, left_out = possible(net, shapes, request["output_names"], options)
-    spelt = respell(net, shapes, outputs, options)
     with open(path, "wb") as file:
-        file.write(print_text(spelt).encode("utf-8", "surrogateescape"))
+        file.write(print_text(respell(net, shapes, outputs, options)).encode("utf-8", "surrogateescape"))
     report(0, 2, "load")
     model = cv2.dnn.readNetFromCaffe(path, weights) if weights else cv2.dnn.readNetFromCaffe(path)
     model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
@@ -310,12 +313,13 @@ def run_caffe(request, folder, report):
     if hasattr(model, "enableWinograd"):
         model.enableWinograd(False)
     for name, array in arrays.items():
-        model.setInput(as_blob(array), name)
+        # wrap_channels: no axis is mistaken for the channels of pixels.
+        model.setInput(cv2.Mat(np.ascontiguousarray(array, np.float32), wrap_channels=False), name)
     report(1, 2, "run")
     start = time.time()
     results = model.forward(["onnxhub_output_%d" % index for index in range(len(outputs))])
     seconds = time.time() - start
-    results = [in_order(net, name, array) for name, array in zip(outputs, results)]  # noqa: B905
+    results = [as_caffe(net, name, array) for name, array in zip(outputs, results)]  # noqa: B905
     return {"output_names": outputs, "left_out": left_out, "seconds": seconds}, results
 
 
@@ -329,25 +333,28 @@ def possible(net, shapes, outputs, options):
         except Refused as refused:
             if not options.get("partial"):
                 raise
-            left_out[name] = str(refused)
+            left_out[name] = refused.args[1]
     if not able:
         raise Refused("unsupported", "; ".join(sorted(set(left_out.values()))))
     return able, left_out
 
 
-def in_order(net, name, array):
-    """Detections by image and label as Caffe lists them; OpenCV's are by score, which stays the order among equals."""
-    makers = [kind_of(record) for record in every(net, "layer") if name in ends(record)[2]]
-    if "DetectionOutput" not in makers:
-        return np.asarray(array, np.float32)
-    rows = np.asarray(array, np.float32).reshape(-1, 7)
-    return rows[np.lexsort((rows[:, 1], rows[:, 0]))].reshape(1, 1, -1, 7)
-
-
-def as_blob(array):
-    """An array as OpenCV takes it: no axis is mistaken for the channels of pixels."""
-    array = np.ascontiguousarray(array, np.float32)
-    return cv2.Mat(array, wrap_channels=False) if hasattr(cv2, "Mat") else array
+def as_caffe(net, name, array):
+    """As Caffe gives an output: detections by image and label (OpenCV's by score), one axis where OpenCV has two."""
+    makers, one_axis = {}, set()
+    for record in every(net, "layer"):
+        kind, (_, bottoms, tops) = kind_of(record), ends(record)
+        dims = every(first(first(record, "reshape_param", []), "shape", []), "dim")
+        flat = (
+            len(dims) == 1 if kind == "Reshape" else kind != "InnerProduct" and bottoms[:1] and bottoms[0] in one_axis
+        )
+        one_axis.update(tops) if flat else one_axis.difference_update(tops)
+        makers.update(dict.fromkeys(tops, kind))
+    array = np.asarray(array, np.float32)
+    if makers.get(name) == "DetectionOutput":
+        rows = array.reshape(-1, 7)
+        return rows[np.lexsort((rows[:, 1], rows[:, 0]))].reshape(1, 1, -1, 7)
+    return array.reshape(-1) if name in one_axis and array.shape[1:] == (1,) else array
 
 
 ACTIONS = {"run:caffe": run_caffe}
@@ -373,19 +380,16 @@ def main(folder):
         with open(os.path.join(folder, "request.json"), "rb") as file:
             request = json.loads(file.read().decode("utf-8"))
         if request.get("protocol") != PROTOCOL or request.get("action") not in ACTIONS:
-            raise Refused(
-                "invalid", "this tool speaks protocol %d and does %s" % (PROTOCOL, ", ".join(sorted(ACTIONS)))
-            )
+            raise Refused("invalid", "this tool speaks protocol %d: %s" % (PROTOCOL, ", ".join(sorted(ACTIONS))))
         result, outputs = ACTIONS[request["action"]](request, folder, report)
         np.savez(os.path.join(folder, "out.npz"), **dict(("a%d" % index, array) for index, array in enumerate(outputs)))
         result.update(ok=True, outputs="out.npz")
     except Refused as refused:
-        result = {"ok": False, "error": {"kind": refused.kind, "message": str(refused)}}
-    except cv2.error as error:
-        result = {"ok": False, "error": {"kind": "failed", "message": " ".join(str(error).split())}}
+        result = {"ok": False, "error": {"kind": refused.args[0], "message": refused.args[1]}}
     except Exception as error:
         traceback.print_exc()
-        result = {"ok": False, "error": {"kind": "failed", "message": "%s: %s" % (type(error).__name__, error)}}
+        message = " ".join(("%s: %s" % (type(error).__name__, error)).split())
+        result = {"ok": False, "error": {"kind": "failed", "message": message}}
     result["versions"] = {"opencv": cv2.__version__, "numpy": np.__version__, "python": sys.version.split()[0]}
     with open(os.path.join(folder, "result.json"), "wb") as file:
         file.write(json.dumps(result).encode("utf-8"))

@@ -148,6 +148,13 @@ def reshaped_like(g: Any, x: Any, y: Any) -> Any:
     return z
 
 
+def filled_like(g: Any, x: Any) -> Any:
+    """A block as large as x, whose computed size shape inference has seen through."""
+    block = g.ConstantOfShape(g.Shape(x))
+    block.shape = x.shape
+    return g.Add(x, block)
+
+
 SHAPE = [
     Case("reshape-to-known-shape", [X4, [B, 12, 5]], reshaped_like),
     Case(
@@ -158,7 +165,7 @@ SHAPE = [
         "transpose-of-transpose", [X4],
         lambda g, x: g.Transpose(g.Transpose(x, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2]), label="none",
     ),
-    Case("constant-of-known-shape", [[B, 3]], lambda g, x: g.Add(x, g.ConstantOfShape([3]))),
+    Case("constant-of-known-shape", [[2, 3]], filled_like),
     Case("shape-change-to-reshape", [[B, 1, 4]], lambda g, x: g.Squeeze(x, [1]), op="Squeeze", label="squeeze"),
     Case("shape-change-to-reshape", [X2], lambda g, x: g.Unsqueeze(x, [0, 2]), op="Unsqueeze", label="unsqueeze"),
     Case("shape-change-to-reshape", [X4], lambda g, x: g.Flatten(x, axis=1), op="Flatten", label="flatten"),

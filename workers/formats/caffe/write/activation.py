@@ -121,5 +121,9 @@ def threshold(net: NetWriter, node: Node) -> None:
 
 @writes("Identity")
 def identity(net: NetWriter, node: Node) -> None:
-    """Caffe's Split with one top hands the blob on."""
-    net.layer("Split", node)
+    """Caffe's Power without parameters hands a blob on; a constant is a Parameter."""
+    array = node.const(0)
+    if array is None:
+        net.layer("Power", node)
+    else:
+        net.layer("Parameter", node, [], blobs=[array], parameter_param={"shape": {"dim": array.shape}})

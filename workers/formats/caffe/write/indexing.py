@@ -28,5 +28,12 @@ def split(net: NetWriter, node: Node) -> None:
 
 @writes("caffe::ArgMax")
 def arg_max(net: NetWriter, node: Node) -> None:
-    """The index of the maximum as a float; Caffe prefers the larger of equal ones."""
-    net.layer("ArgMax", node, argmax_param={"axis": node.i("axis")})
+    """The places of the top_k largest as floats, or with out_max_val their values."""
+    parameter: dict[str, object] = {"axis": node.i("axis")}
+    if node.i("top_k", 1) != 1:
+        parameter["top_k"] = node.i("top_k")
+    if node.i("out_max_val"):
+        parameter["out_max_val"] = True
+    if node.i("first"):
+        net.note("last-of-equals", "Of equal maxima Caffe's ArgMax names the last, the original the first.", node.layer)
+    net.layer("ArgMax", node, argmax_param=parameter)

@@ -1,7 +1,7 @@
 """The net under construction: layers in order, blobs named after the hub's values, outputs as Caffe finds them.
 
-Caffe's net outputs are the blobs that no layer reads. So an output that is read as well gets a copy, and whatever else
-would be left over is silenced.
+Caffe's net outputs are the blobs that no layer reads. So an output that is read as well gets a copy (a Power without
+parameters: Split layers are Caffe's own and dissolve when a net is read), and whatever else is left over is silenced.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ class NetWriter:
         self, type: str, name: str, bottoms: Sequence[str], tops: Sequence[str], blobs: Sequence[Array] = (),
         **parameters: Any,
     ) -> str:  # fmt: skip
-        """Add a layer by the names of its blobs; the layer's own name is made unique."""
+        """Add a layer by the names of its blobs; its own is made unique by a dot, which OpenCV never appends itself."""
         record = LAYER(
-            name=_unique(name, self._layer_names),
+            name=_unique(name, self._layer_names, "."),
             type=type,
             bottom=bottoms,
             top=tops,
@@ -129,18 +129,21 @@ class NetWriter:
             **{key: value for key, value in parameters.items() if value is not None},
         )
         self.layers.append(record)
-        return tops[0]
+        return tops[0] if tops else ""
 
     def needs(self, what: str, type: str) -> None:
         """Note once which Caffe a layer type asks for."""
-        self.notes.setdefault(f"{what}:{type}", Note(what, NEEDS[what].format(type), type))
+        self.note(what, NEEDS[what].format(type), type)
+
+    def note(self, code: str, detail: str, where: str) -> None:
+        self.notes.setdefault(f"{code}:{where}", Note(code, detail, where))
 
     # --- the finished net -----------------------------------------------------------------------------------------
 
     def finish(self) -> Message:
         """The NetParameter, with copies of the outputs that are read and the loose ends silenced."""
         for inner, name in self._copies:
-            self.add("Split", f"{name}_output", [inner], [name])
+            self.add("Power", f"{name}_output", [inner], [name])
         outputs = {str(value.name) for value in self.graph.outputs}
         read = {bottom for layer in self.layers for bottom in layer.bottom}
         loose = [top for layer in self.layers for top in layer.top if top not in read and top not in outputs]
@@ -158,11 +161,11 @@ def _bare(layer: Message) -> Message:
     return LAYER(**{entry.name: value for entry, value in layer.fields() if entry.name != "blobs"})
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _unique(name: str, taken: set[str], joint: str = "_") -> str:
     candidate, count = name, 0
     while candidate in taken:
         count += 1
-        candidate = f"{name}_{count}"
+        candidate = f"{name}{joint}{count}"
     taken.add(candidate)
     return candidate
 

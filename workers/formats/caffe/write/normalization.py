@@ -8,6 +8,7 @@ import numpy as np
 
 from workers.formats.caffe.write.net import SSD, NetWriter
 from workers.formats.caffe.write.registry import writes
+from workers.formats.caffe.write.shape import reshape_parameter
 from workers.hub.node import Node
 
 
@@ -28,6 +29,28 @@ def batch_normalization(net: NetWriter, node: Node) -> None:
         return
     middle = net.inner("BatchNorm", node, [node.x()], "bn", blobs=blobs, batch_norm_param=parameter)
     net.layer("Scale", node, [middle], blobs=[gamma, beta], scale_param={"bias_term": True})
+
+
+def _plane_and_learned(node: Node) -> bool | str:
+    if node.rank != 4:
+        return "Caffe normalises the planes of pictures"
+    return (node.const(1) is not None and node.const(2) is not None) or "scale and bias must be learned"
+
+
+@writes("InstanceNormalization", only_if=_plane_and_learned)
+def instance_normalization(net: NetWriter, node: Node) -> None:
+    """MVN's eps stands outside the root, so MVN only subtracts; (variance + eps)^-1/2 is a Scale's second bottom."""
+    shape = node.shape() or ()
+    centre = net.inner("MVN", node, [node.x()], "centred", mvn_param={"normalize_variance": False})
+    squares = net.inner("Power", node, [centre], "squares", power_param={"power": 2.0})
+    variance = net.inner("Pooling", node, [squares], "variance", pooling_param={"pool": "AVE", "global_pooling": True})
+    power = {"power": -0.5, "shift": node.f("epsilon", 1e-5)}
+    factor = net.inner("Power", node, [variance], "factor", power_param=power)
+    told = reshape_parameter((*shape[:2], 1, 1), shape[:2])
+    flat = net.inner("Reshape", node, [factor], "gate", reshape_param=told)
+    scaled = net.inner("Scale", node, [centre, flat], "standard", scale_param={"axis": 0})
+    blobs = [np.asarray(node.const(1)), np.asarray(node.const(2))]
+    net.layer("Scale", node, [scaled], blobs=blobs, scale_param={"bias_term": True})
 
 
 @writes("LRN", only_if=lambda n: n.i("size") % 2 == 1 or "Caffe's LRN spans an odd number of channels")

@@ -113,3 +113,20 @@ def average_pool(net: NetWriter, node: Node) -> None:
 def global_pool(net: NetWriter, node: Node) -> None:
     pool = "AVE" if node.op == "GlobalAveragePool" else "MAX"
     net.layer("Pooling", node, pooling_param={"pool": pool, "global_pooling": True})
+
+
+@writes("caffe::AveragePool")
+def average_of_padded(net: NetWriter, node: Node) -> None:
+    """A mean that was recognised as Caffe's own, divisor and all."""
+    net.layer("Pooling", node, pooling_param={"pool": "AVE", **_sizes_of(node)})
+
+
+@writes("caffe::MaxPoolWithPlaces")
+def max_with_places(net: NetWriter, node: Node) -> None:
+    """Maxima, and their places y * W + x as floats."""
+    net.layer("Pooling", node, pooling_param={"pool": "MAX", **_sizes_of(node)})
+
+
+def _sizes_of(node: Node) -> dict[str, Any]:
+    parameter = _single(sizes(node.ints("kernel_shape"), "kernel", 0))
+    return parameter | _single(sizes(node.ints("strides"), "stride", 1)) | _single(sizes(node.ints("pads"), "pad", 0))

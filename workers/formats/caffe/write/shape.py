@@ -9,7 +9,7 @@ from workers.formats.caffe.write.net import SSD, NetWriter
 from workers.formats.caffe.write.registry import writes
 from workers.hub.legalise.dims import integers, target_shape
 from workers.hub.legalise.shape import permutation
-from workers.hub.node import Dim, Node, constant_of
+from workers.hub.node import Dim, Node
 
 
 def reshape_parameter(source: Sequence[Dim], target: Sequence[Dim]) -> dict[str, Any]:
@@ -53,10 +53,7 @@ def transpose(net: NetWriter, node: Node) -> None:
 def _same_rank(node: Node) -> bool | str:
     if any(value is None or value.shape is None for value in node.inputs):
         return "the rank must be known"
-    if len(node.inputs) < 2:
-        return "there is nothing to concatenate"
-    every = all(constant_of(value) is not None for value in node.inputs)
-    return not every or "a constant should have been computed"
+    return len(node.inputs) > 1 or "there is nothing to concatenate"
 
 
 @writes("Concat", only_if=_same_rank)
@@ -82,7 +79,7 @@ def tile(net: NetWriter, node: Node) -> None:
     for axis, count in counts[:-1]:
         bottom = net.inner("Tile", node, [bottom], f"axis{axis}", tile_param={"axis": axis, "tiles": count})
     if not counts:
-        net.layer("Split", node)
+        net.layer("Power", node)
         return
     axis, count = counts[-1]
     net.layer("Tile", node, [bottom], tile_param={"axis": axis, "tiles": count})

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from workers.formats.caffe.write.recognise.pattern import PATTERNS
+from workers.hub.graph import GraphBuilder
+from workers.hub.node import Node
+from workers.hub.provenance import layer_of, layer_type_of
+
+FAMILIES = ("detection", "elementwise", "linear", "normalization", "pooling", "selection")
+
+for _family in FAMILIES:
+    import_module(f"workers.formats.caffe.write.recognise.{_family}")
 
 
 def recognise(model: ir.Model) -> None:
     """Replace what is recognised by nodes of the domain ``caffe``; the numbers stay the same."""
     RemoveUnusedNodesPass()(model)
+    builder = GraphBuilder(graph=model.graph)
+    for node in list(model.graph):
+        if node.graph is model.graph:
+            _match(builder, node)
+    RemoveUnusedNodesPass()(model)
+
+
+def _match(builder: GraphBuilder, node: ir.Node) -> None:
+    """Try the patterns that end in ``node``; the first that fits takes its first output's place."""
+    for pattern in PATTERNS.get(Node(node).key, ()):
+        g = builder.ahead_of(node)
+        with g.layer(layer_of(node), layer_type_of(node)):
+            value = pattern(g, Node(node))
+        if value is None:
+            continue
+        old = node.outputs[0]
+        ir.convenience.replace_all_uses_with(old, value, replace_graph_outputs=True)
+        value.name, old.name = old.name, None
+        if not any(output.uses() or output.is_graph_output() for output in node.outputs):
+            model_graph = node.graph
+            assert model_graph is not None
+            model_graph.remove(node, safe=True)
+        return

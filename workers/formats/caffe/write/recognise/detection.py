@@ -1,0 +1,1 @@
+"""SSD's DetectionOutput (written later in this file's place)."""

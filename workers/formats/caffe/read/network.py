@@ -147,21 +147,27 @@ def _plain(error: Exception) -> str:
 
 def name_values(state: Pass) -> None:
     """Call every value as Caffe calls its blob; of a blob written in place, earlier values get a number."""
+    wanted = _wanted_names(state)
+    graph = state.g.graph
+    taken = {value.name for value in graph.inputs} | set(graph.initializers)
+    inner = [node for node in graph.all_nodes() if node.graph is not graph]
+    taken.update(value.name for node in inner for value in (*node.outputs, *node.inputs) if value is not None)
+    for value, name in wanted.items():
+        value.name = _free_name(name, taken)
+    for value in [value for node in graph for value in node.outputs if value not in wanted]:
+        value.name = _free_name(value.name or "value", taken)
+
+
+def _wanted_names(state: Pass) -> dict[Value, str]:
+    """The name of every computed blob's value; one that is an output under several names keeps its output's."""
     wanted: dict[Value, str] = {}
     for blob, value in state.values.items():
         if not (value.is_graph_input() or value.is_initializer()):
             wanted.setdefault(value, blob.name if blob.last else f"{blob.name}_{blob.version}")
     for blob in state.net.outputs:
-        value = state.values[blob]
-        if value in wanted:
-            wanted[value] = blob.name
-    taken = {value.name for value in state.g.graph.inputs} | set(state.g.graph.initializers)
-    for value, name in wanted.items():
-        value.name = _free_name(name, taken)
-    for node in state.g.graph:
-        for value in node.outputs:
-            if value not in wanted:
-                value.name = _free_name(value.name or "value", taken)
+        if state.values[blob] in wanted:
+            wanted[state.values[blob]] = blob.name
+    return wanted
 
 
 def _free_name(name: str, taken: set[str | None]) -> str:

@@ -174,14 +174,13 @@ def _scanned(
     else:
         size = g.Concat(g.Shape(a, start=1, end=2), [width], axis=0)
         initial = [g.Expand(0.0, size)] * states
-    body = GraphBuilder(f"{layer.name}_step")
-    with body.layer(layer.name, layer.type):
-        inner = [body.input(f"{layer.name}_state_{i}", [batch, width]) for i in range(states)]
-        one = body.input(f"{layer.name}_x", [batch, rows])
-        cont = body.input(f"{layer.name}_cont", [batch, 1])
-        fresh = step(body, one, cont, inner)
-        for value in (*fresh, fresh[0]):
-            body.output(value)
+    body = g.inner(f"{layer.name}_step")
+    inner = [body.input(f"{layer.name}_state_{i}", [batch, width]) for i in range(states)]
+    one = body.input(f"{layer.name}_x", [batch, rows])
+    cont = body.input(f"{layer.name}_cont", [batch, 1])
+    fresh = step(body, one, cont, inner)
+    for value in (*fresh, fresh[0]):
+        body.output(value)
     outputs = g.ops(
         "Scan", *initial, a, bottoms.cont, outputs=states + 1, body=body.graph, num_scan_inputs=2
     )  # fmt: skip

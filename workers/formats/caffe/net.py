@@ -66,7 +66,7 @@ def build(graph: Message, options: Options, *, file: str, filtered: bool) -> Net
     layers, dropped = list(graph.layer), list[Message]()
     if not filtered:
         layers, dropped = _of_state(layers, options, list(graph.state.stage), file)
-    walk = _Walk(file, dropped, options)
+    walk = _Walk(file, dropped, options, filtered)
     for layer in layers:
         walk.layer(layer)
     net = Net(graph.name, walk.inputs, walk.steps, [], _shared(layers), walk.notes, walk.current)
@@ -116,10 +116,11 @@ def _met(rule: Message, phase: str, stages: set[str]) -> bool:
 class _Walk:
     """Follows the layers in file order, keeping what every blob's name means at that point."""
 
-    def __init__(self, file: str, dropped: list[Message], options: Options) -> None:
+    def __init__(self, file: str, dropped: list[Message], options: Options, filtered: bool) -> None:
         self.file = file
         self.dropped = dropped
         self.options = options
+        self.filtered = filtered
         self.current: dict[str, Blob] = {}
         self.versions: dict[str, int] = {}
         self.inputs: list[NetInput] = []
@@ -183,6 +184,10 @@ class _Walk:
             {stage for other in writers for rule in (*other.include, *other.exclude) for stage in rule.stage}
         )
         if name in self.options.inputs:
+            return self.input(name, None, None)
+        if self.filtered:
+            detail = f"The saved graph does not say where the blob {name!r} comes from; it is an input."
+            self.notes.append(Note("undeclared-input", detail, layer.name))
             return self.input(name, None, None)
         if stages:
             raise InvalidOptions(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workers.formats.caffe.file import Array
-from workers.formats.caffe.read.layer import Layer, MissingBlobs, Value, pairs, reads
+from workers.formats.caffe.read.layer import Layer, Value, pairs, reads
 from workers.hub.graph import GraphBuilder
 
 
@@ -98,20 +98,23 @@ def deconvolution(g: GraphBuilder, layer: Layer, *xs: Value) -> list[Value]:
                 raise layer.malformed(f"pad {pad} crops everything from a side of {i}")
         group = _grouped(layer, p, channels, depthwise=False)
         shape = (channels, p.num_output // group, *window.kernel)
-        try:
+        if not layer.stored and _is_bilinear(p, shape):
+            w = g.weight(f"{layer.name}.weight", _bilinear(layer, shape))
+        else:
             w = layer.weight(g, 0, shape, "weight")
-        except MissingBlobs:
-            w = g.weight(f"{layer.name}.weight", _bilinear(layer, p, shape))
         b = layer.weight(g, 1, (p.num_output,), "bias") if p.bias_term else None
         tops.append(g.ConvTranspose(x, w, b, group=group, **window.attributes()))
     return tops
 
 
-def _bilinear(layer: Layer, p: Any, shape: tuple[int, ...]) -> Array:
+def _is_bilinear(p: Any, shape: tuple[int, ...]) -> bool:
+    """Whether Caffe itself would fill in an upsampling: the filler, no bias, square two-dimensional kernels."""
+    return bool(p.weight_filler.type == "bilinear" and not p.bias_term and len(shape) == 4 and shape[2] == shape[3])
+
+
+def _bilinear(layer: Layer, shape: tuple[int, ...]) -> Array:
     """Caffe's bilinear filler: w[y, x] = (1 - |x/f - c|)(1 - |y/f - c|), f = ceil(k/2), c = (2f - 1 - f%2) / 2f."""
     side = shape[-1]
-    if p.weight_filler.type != "bilinear" or p.bias_term or len(shape) != 4 or shape[2] != side:
-        raise MissingBlobs(layer.name)
     f = -(-side // 2)
     centre = (2 * f - 1 - f % 2) / (2 * f)
     line = 1 - np.abs(np.arange(side) / f - centre)

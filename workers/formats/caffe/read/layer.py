@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from workers.errors import MalformedModel, UnsupportedLayer
@@ -33,7 +34,7 @@ class FreeAxis(Exception):
 
 
 class MissingBlobs(Exception):
-    """A layer's weights are in no file; the reader collects these to name all such layers at once."""
+    """A layer's weights are in no file and without them not even its output's shape is known."""
 
 
 class Layer:
@@ -56,6 +57,7 @@ class Layer:
         self.weights = weights
         self.file = file
         self.used: set[int] = set()
+        self.lacks_weights = False
         self.notes: list[Note] = []
 
     def __getattr__(self, field: str) -> Any:
@@ -117,10 +119,17 @@ class Layer:
     # --- weights ------------------------------------------------------------------------------------------------------
 
     def array(self, index: int, shape: Sequence[int] | None = None) -> Array:
-        """Blob ``index`` as float32 of exactly ``shape``, a view on the file. Raises MalformedModel, MissingBlobs."""
-        if index >= len(self.stored):
-            if not self.stored:
+        """Blob ``index`` as float32 of exactly ``shape``, a view on the file. Raises MalformedModel.
+
+        A layer that is in no file reads zeros, so that the layers behind it can be looked at; the reader, told by
+        ``lacks_weights``, then refuses all such layers together.
+        """
+        if not self.stored:
+            self.lacks_weights = True
+            if shape is None:
                 raise MissingBlobs(self.name)
+            return np.broadcast_to(np.float32(0), tuple(shape))
+        if index >= len(self.stored):
             raise self.malformed(f"it needs {index + 1} or more blobs; {self.file!r} has {len(self.stored)} for it")
         self.used.add(index)
         blob = self.stored[index]
@@ -148,11 +157,11 @@ class Layer:
         """
         array = self.array(index, shape)
         array = view(array) if view is not None else array
-        key = f"{self.owners[index]}:{array.shape}:{array.strides}"
+        owner = self.owners[index] if index < len(self.owners) else f"{self.name}:{index}"
+        key = f"{owner}:{array.shape}:{array.strides}"
         found = self.weights.get(key)
         if found is None:
-            owner = self.owners[index].rsplit(":", 1)[0]
-            found = self.weights[key] = g.weight(f"{owner}.{label}", array)
+            found = self.weights[key] = g.weight(f"{owner.rsplit(':', 1)[0]}.{label}", array)
         return found
 
 

@@ -77,6 +77,8 @@ def _step(state: Pass, step: Step) -> None:
     except onnx.shape_inference.InferenceError as error:
         raise layer.malformed(f"its bottoms do not fit it: {_plain(error)}") from error
     state.notes.extend(layer.notes)
+    if layer.lacks_weights:
+        state.missing.append(step)
     _check_blobs(layer)
     tops = [result] if isinstance(result, ir.Value) else list(result)
     if len(tops) < len(step.tops):
@@ -114,7 +116,7 @@ def _call(rule: Rule, g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Val
 
 def _check_blobs(layer: Layer) -> None:
     """Caffe wants as many blobs in the file as the layer has: one that no one read means another kind of layer."""
-    if layer.used and len(layer.used) != len(layer.stored):
+    if layer.stored and layer.used and len(layer.used) != len(layer.stored):
         raise layer.malformed(f"the graph needs {len(layer.used)} blobs, {layer.file!r} has {len(layer.stored)}")
     if not layer.used and layer.stored:
         raise layer.malformed(f"it takes no blobs, but {layer.file!r} has {len(layer.stored)} for it")

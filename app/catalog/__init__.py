@@ -1,0 +1,1 @@
+"""What the live workers announced that they can do."""

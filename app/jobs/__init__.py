@@ -1,0 +1,1 @@
+"""Conversions: their states, routes, events and results."""

@@ -1,0 +1,1 @@
+"""Uploaded models: immutable sets of files."""

@@ -1,0 +1,1 @@
+"""Files under their SHA-256."""

@@ -1,0 +1,1 @@
+"""The landing page and the pages of the problem types."""

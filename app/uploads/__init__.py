@@ -1,0 +1,1 @@
+"""Bodies as they arrive: streamed to disk, hashed on the way, bounded."""

@@ -16,7 +16,7 @@ How the pipeline calls it::
 
     save(sample, out / "samples/sample_0.npz", subject.outputs(sample))   # the arrays that were used
 
-    # On a mismatch, or when options.layers asks for it:
+    # On a mismatch, with sample = worst_sample(proof, samples), or when options.layers asks for it:
     bisect(hub, out / "hub.onnx", rewrite, sample.inputs, out / "pytorch", stem="divergence")   # bisection.py: the
     #   target's runtime gives outputs only; ``rewrite(part) -> run`` writes a part and runs it there
     first_divergence(PeekOnnx(original, model), Subject.of(out / "hub.onnx", hub), sample.inputs, out)  # divergence.py:

@@ -181,16 +181,12 @@ def _verdict(tally: _Tally, doubts: Sequence[str], independent: bool) -> tuple[V
 
 def _failures(failed: Sequence[tuple[str, Metrics]]) -> str:
     """The worst tensor in a sentence, and how many others."""
-    name, worst = max(failed, key=lambda entry: _badness(entry[1]))
+    name, worst = max(failed, key=lambda entry: entry[1].ratio)
     words = f"{worst.name!r} on the sample {name}: {_words(worst)}"
     others = len(failed) - 1
     return (
         words if not others else f"{words}; {others} more {'tensor disagrees' if others == 1 else 'tensors disagree'}"
     )
-
-
-def _badness(metrics: Metrics) -> tuple[bool, float]:
-    return metrics.problem is not None, metrics.ratio
 
 
 def _words(metrics: Metrics) -> str:
@@ -215,6 +211,15 @@ def _reservations(tally: _Tally) -> str:
 def _few(words: Sequence[str], separator: str = "; ") -> str:
     shown = separator.join(words[:LISTED])
     return shown if len(words) <= LISTED else f"{shown} and {len(words) - LISTED} more"
+
+
+def worst_sample(comparison: Comparison, samples: Sequence[Sample]) -> Sample | None:
+    """The sample with the tensor that is furthest out of bounds: the one to look for the layer with."""
+    failed = [
+        (tensor.ratio, report.name) for report in comparison.samples for tensor in report.tensors if not tensor.passed
+    ]
+    name = max(failed, key=lambda entry: entry[0])[1] if failed else None
+    return next((sample for sample in samples if sample.name == name), None)
 
 
 def randomness(model: ir.Model) -> list[str]:

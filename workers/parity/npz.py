@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,10 +26,13 @@ LIMIT = 2 << 30
 MEMBERS = 4096
 KINDS = "biufcUSV"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+# What follows the magic, by version: the width of the header's length. Version 3 is for records only.
+LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}
+HEADER_BYTES = 10_000
+HEADER = re.compile(
+    rb"\s*\{\s*'descr':\s*'(?P<descr>[^']{1,32})',\s*'fortran_order':\s*(?P<fortran>True|False),"
+    rb"\s*'shape':\s*\((?P<shape>[\d,\sL]*)\),?\s*\}\s*"
+)
 
 
 def save(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -80,15 +84,11 @@ def _arrays(archive: zipfile.ZipFile, shown: str, limit: int) -> dict[str, Array
 
 def _array(file: IO[bytes], size: int, shown: str, key: str) -> Array:
     """One array; its header must account for every byte of the member."""
-    try:
-        version = np.lib.format.read_magic(file)
-        shape, fortran, dtype = READERS[version](file)
-    except (ValueError, KeyError) as error:
-        raise _invalid(shown, f"the array {key!r} has no readable header") from error
-    if dtype.kind not in KINDS or dtype.hasobject or dtype.names or dtype.subdtype:
+    shape, fortran, dtype = _header(file, shown, key)
+    if dtype.kind not in KINDS or dtype.hasobject or dtype.names or dtype.subdtype or not dtype.itemsize:
         raise _invalid(shown, f"the array {key!r} has the element type {dtype}, which is not one of numbers or text")
     count = math.prod(shape)
-    if any(dim < 0 for dim in shape) or count * dtype.itemsize != size - file.tell():
+    if count * dtype.itemsize != size - file.tell():
         raise _invalid(shown, f"the array {key!r} of shape {list(shape)} does not fit its {size - file.tell()} bytes")
     data = bytearray(count * dtype.itemsize)
     view = memoryview(data)
@@ -98,12 +98,26 @@ def _array(file: IO[bytes], size: int, shown: str, key: str) -> Array:
             raise _invalid(shown, f"the array {key!r} ends early")
         view[: len(got)] = got
         view = view[len(got) :]
-    array: Array = np.frombuffer(data, dtype) if dtype.itemsize else np.zeros(count, dtype)
     try:
-        array = array.reshape(shape, order="F" if fortran else "C")
+        array: Array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
     except ValueError as error:
         raise _invalid(shown, f"the array {key!r} cannot have the shape {list(shape)}") from error
     return array.astype(dtype.newbyteorder("="), order="C", copy=False)
+
+
+def _header(file: IO[bytes], shown: str, key: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, column order and element type; the header is matched as numpy writes it, never evaluated."""
+    width = LENGTH_BYTES.get(file.read(8), 0)
+    length = int.from_bytes(file.read(width), "little")
+    found = HEADER.fullmatch(file.read(length)) if width and length <= HEADER_BYTES else None
+    if found is None:
+        raise _invalid(shown, f"the array {key!r} has no header that numpy writes for plain arrays")
+    sizes = [size.strip(b" L") for size in found["shape"].split(b",")]
+    try:
+        dtype = np.dtype(found["descr"].decode("ascii"))
+        return tuple(int(size) for size in sizes if size), found["fortran"] == b"True", dtype
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise _invalid(shown, f"the array {key!r} has a header that cannot be understood") from error
 
 
 def _invalid(shown: str, detail: str) -> InvalidOptions:

@@ -52,6 +52,8 @@ class Session:
     """
 
     def __init__(self, path: Path, *, device: Device = "cpu", expose: Sequence[str] = ()) -> None:
+        if device not in devices():
+            raise RuntimeRefused("onnxruntime has no CUDA execution provider here")
         options = _options(plain=bool(expose))
         providers: list[Any] = [CPU] if device == "cpu" else [(CUDA, CUDA_OPTIONS), CPU]
         try:
@@ -68,7 +70,7 @@ class Session:
         self.output_names: list[str] = [value.name for value in self._session.get_outputs()]
         self.provider: str = self._session.get_providers()[0]
         if device == "cuda" and self.provider != CUDA:
-            raise RuntimeRefused("onnxruntime could not start its CUDA execution provider")
+            raise RuntimeRefused("onnxruntime could not start the CUDA execution provider")
 
     @classmethod
     def of(cls, model: ir.Model, *, device: Device = "cpu") -> Session:

@@ -9,8 +9,12 @@ DATA = frozenset({
     "CPMData", "ImageSegData", "DenseImageData", "MultiLabelData",
 })  # fmt: skip
 TRAINING = frozenset({
-    "Accuracy", "HDF5Output", "DetectionEvaluate", "MultiBoxLoss", "SoftmaxWithLoss", "BoxAnnotatorOHEM", "Eval",
-    "MultilabelAccuracy", "SegAccuracy",
+    "Accuracy", "HDF5Output", "DetectionEvaluate", "SoftmaxWithLoss", "BoxAnnotatorOHEM", "MultilabelAccuracy",
+    "SegAccuracy",
+})  # fmt: skip
+LOSSES = frozenset({
+    "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss", "MultiBoxLoss", "MultinomialLogisticLoss",
+    "SigmoidCrossEntropyLoss", "SmoothL1Loss",
 })  # fmt: skip
 Shape = tuple[int | None, ...]
 
@@ -21,7 +25,7 @@ def is_data(layer: Message) -> bool:
 
 
 def is_training(layer: Message) -> bool:
-    """Layers of no use at inference: losses and measurements, Silence, files written."""
+    """Layers of no use at inference: measurements, files written, and losses, by whatever name a fork has them."""
     return layer.type in TRAINING or layer.type.endswith("Loss")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.caffe.assemble import Assembled, assemble
-from workers.formats.caffe.data import preprocessing
+from workers.formats.caffe.data import DATA, LOSSES, TRAINING, preprocessing
 from workers.formats.caffe.net import Net, build
 from workers.formats.caffe.read import (
     activation,
@@ -123,6 +123,6 @@ def _preprocessing(net: Net) -> list[Note]:
 
 
 def coverage() -> dict[str, str]:
-    """Layer types: an empty string when they are read, else the reason of their refusal."""
-    dropped = dict.fromkeys(("Input", "Split", "Silence"), "")
-    return {**reads.coverage(), **dropped}
+    """Layer types: an empty string when they are read (data and training layers: reduced), else why they are not."""
+    reduced = {"Input", "Split", "Silence", *DATA, *TRAINING, *LOSSES}
+    return dict(sorted({**reads.coverage(), **dict.fromkeys(reduced, "")}.items()))

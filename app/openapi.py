@@ -51,3 +51,12 @@ def streamed(multipart: dict[str, Any], json_body: dict[str, Any] | None = None)
     if json_body is not None:
         content["application/json"] = {"schema": json_body}
     return {"requestBody": {"required": True, "content": content}}
+
+
+if __name__ == "__main__":
+    import json
+
+    from app.main import create_app
+    from app.settings import Settings
+
+    print(json.dumps(create_app(Settings()).openapi(), indent=1))

@@ -83,3 +83,7 @@ def table() -> str:
         default = "" if field.default == "" else f"`{field.default}`"
         rows.append(f"| `ONNXHUB_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())

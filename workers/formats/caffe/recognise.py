@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from workers.errors import MalformedModel
+from workers.errors import ConversionError, MalformedModel
+from workers.formats.caffe.schema import SCHEMA
+from workers.formats.caffe.upgrade import V0_TYPES
 from workers.formats.contract import Evidence
 from workers.inspect.hdf5 import SIGNATURE, open_hdf5
-from workers.inspect.protobuf import FIXED32, FIXED64, LENGTH, VARINT, scan
+from workers.inspect.protobuf import LENGTH, VARINT, decode, scan
 from workers.inspect.upload import Upload, UploadedFile
 
 PROTOTXT, CAFFEMODEL, HDF5, SOLVER, MEAN, STATE, OTHER = (
@@ -18,7 +22,7 @@ HEAD = 1 << 16
 # Names under which users expect a Caffe file; a file so named that is none is worth an error, not silence.
 SUFFIXES = (".caffemodel", ".prototxt", ".caffemodel.h5", ".pbtxt", ".prototext")
 
-_LAYER = re.compile(r"^\s*layers?\s*:?\s*[{<]|[;}>]\s*layers?\s*:?\s*[{<]|^\s*input\s*:\s*[\"']", re.MULTILINE)
+_LAYER = re.compile(r"(?:^|[;}>])\s*layers?\s*:?\s*[{<]", re.MULTILINE)
 _SOLVER = re.compile(
     r"^\s*(?:base_lr|train_net|test_net|lr_policy|max_iter|solver_mode|snapshot_prefix)\s*:", re.MULTILINE
 )
@@ -76,7 +80,7 @@ def _hdf5_kind(file: UploadedFile) -> Kind:
     return Kind(HDF5, "HDF5 weights") if names and names <= {"data", "diff"} else Kind(OTHER, "another HDF5 file")
 
 
-def is_text(head: bytes) -> bool:
+def is_text(head: bytes | memoryview) -> bool:
     """Text has no control characters but white space; protobuf, whose first byte is a tag, has."""
     return not any(byte < 9 or 13 < byte < 32 for byte in head)
 
@@ -100,8 +104,7 @@ def _binary_kind(data: memoryview) -> Kind:
     layers = [value for number, wire, value in fields if wire == LENGTH and number in (2, 100)]
     if layers and {number for number, _ in shape} <= {*range(1, 9), 100} and _is_layer(fields):
         return Kind(CAFFEMODEL, "a Caffe net in binary format")
-    known = {(1, VARINT), (2, VARINT), (3, VARINT), (4, VARINT), (5, LENGTH), (6, LENGTH), (7, LENGTH), (8, LENGTH)}
-    if shape and set(shape) <= known and {(5, LENGTH), (8, LENGTH)} & set(shape):
+    if _is_blob(fields):
         return Kind(MEAN, "a single Caffe blob, usually a mean image")
     state = {(1, VARINT), (2, LENGTH), (3, LENGTH), (4, VARINT)}
     if shape and shape[0] == (1, VARINT) and set(shape) <= state and (3, LENGTH) in shape:
@@ -109,18 +112,39 @@ def _binary_kind(data: memoryview) -> Kind:
     return Kind(OTHER, "no known Caffe file")
 
 
-def _is_layer(fields: list[tuple[int, int, memoryview]]) -> bool:
-    """The first layer tells NetParameter from other nets of the same outline (Caffe2 has strings where V1 has type)."""
-    for number, wire, value in fields:
-        if wire != LENGTH or number not in (2, 100):
-            continue
-        inner = [(entry, kind) for entry, kind, _ in scan(value[:HEAD])]
-        if any(kind in (FIXED32, FIXED64) for entry, kind in inner if entry < 8 and entry not in (5, 7, 8)):
+def _is_blob(fields: list[tuple[int, int, Any]]) -> bool:
+    """A BlobProto whose numbers fill its shape, given as four old dimensions or as one list."""
+    by_number = {number: value for number, wire, value in fields if wire == (VARINT if number < 5 else LENGTH)}
+    if len(by_number) != len(fields) or not by_number.keys() <= set(range(1, 10)):
+        return False
+    dims = [by_number[number] for number in range(1, 5) if number in by_number]
+    if not dims and 7 in by_number:
+        try:
+            dims = list(decode(by_number[7], SCHEMA["BlobShape"]).dim)
+        except ConversionError:
             return False
-        if number == 100:
-            return (2, LENGTH) in inner and not {(1, VARINT), (2, VARINT)} & set(inner)
-        return (5, VARINT) in inner or ((1, LENGTH) in inner and (5, LENGTH) not in inner)
-    return False
+    size = len(by_number.get(5, b"")) / 4 or len(by_number.get(8, b"")) / 8
+    return bool(dims) and 0 < math.prod(dims) == size
+
+
+def _is_layer(fields: list[tuple[int, int, memoryview]]) -> bool:
+    """Whether the first layer is Caffe's: other nets (Caffe2, CNTK, TensorFlow) have the same outline around theirs."""
+    number, value = next((number, value) for number, wire, value in fields if wire == LENGTH and number in (2, 100))
+    inner = {(entry, wire): content for entry, wire, content in scan(value[:HEAD])}
+    if number == 100:
+        return _is_word(inner.get((2, LENGTH))) and not inner.keys() & {(1, VARINT), (2, VARINT)}
+    if (1, LENGTH) in inner:
+        flat = {(entry, wire): content for entry, wire, content in scan(inner[1, LENGTH])}
+        return _is_word(flat.get((2, LENGTH))) and bytes(flat[2, LENGTH]).decode() in {*V0_TYPES, "padding"}
+    names = [inner[entry, LENGTH] for entry in (2, 3, 4) if (entry, LENGTH) in inner]
+    return (5, VARINT) in inner and bool(names) and all(map(_is_word, names))
+
+
+def _is_word(value: memoryview | None) -> bool:
+    """A name or a type: printable, in one line."""
+    return (
+        value is not None and 0 < len(value) < 1024 and is_text(value) and str(value, "utf-8", "replace").isprintable()
+    )
 
 
 def sniff(upload: Upload) -> Evidence | None:

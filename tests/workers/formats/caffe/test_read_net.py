@@ -224,11 +224,18 @@ def test_axes_can_be_left_free_by_the_user(tmp_path: Path) -> None:
 
 
 def test_a_layer_that_fixes_the_batch_brings_the_whole_net_back_to_it(tmp_path: Path) -> None:
-    entry = layer("Reshape", name="rows", reshape_param={"shape": {"dim": [2, 120]}})
+    entry = layer("Reshape", name="rows", reshape_param={"shape": {"dim": [2, -1]}})
     reading = read_net(tmp_path, net({"x": X.shape}, entry))
     assert shapes(reading.model) == {"x": [2, 4, 5, 6]}
     assert [(note.code, note.where) for note in reading.notes] == [("fixed-batch", "rows")]
     assert_same({"y": X.reshape(2, 120)}, run(reading.model, {"x": X}))
+
+
+def test_a_shape_that_spells_the_files_own_batch_leaves_it_free(tmp_path: Path) -> None:
+    entry = layer("Reshape", reshape_param={"shape": {"dim": [2, 120]}})
+    reading = read_net(tmp_path, net({"x": X.shape}, entry))
+    assert shapes(reading.model) == {"x": ["batch", 4, 5, 6]}
+    assert_same({"y": normal(3, 4, 5, 6).reshape(3, 120)}, run(reading.model, {"x": normal(3, 4, 5, 6)}))
 
 
 def test_the_batch_can_be_fixed_on_request(tmp_path: Path) -> None:

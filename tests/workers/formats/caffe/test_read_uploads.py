@@ -108,7 +108,7 @@ def test_a_layer_without_weights_is_never_filled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\x08\x02\x10\x03\x18\x04\x20\x05\x2a\x04\x00\x00\x80\x3f", "single Caffe blob"),
+        (b"\x08\x01\x10\x01\x18\x01\x20\x01\x2a\x04\x00\x00\x80\x3f", "single Caffe blob"),
         (b"net: 'train_val.prototxt'\nbase_lr: 0.01\nmax_iter: 100\n", "solver's settings"),
         (b"\x08\x64\x12\x01a\x1a\x06\x2a\x04\x00\x00\x80\x3f", "solver's state"),
     ],

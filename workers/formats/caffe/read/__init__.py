@@ -38,8 +38,15 @@ FAMILIES = (
 reads.refuse("a Python layer is the user's own code; say what it computes in ONNX instead", "Python")
 reads.refuse(
     "the layer exists in a fork of Caffe only, and what it computes is not documented",
-    "Correlation", "FlowWarp", "SpatialTransformer", "PowerFile", "DataAugmentation", "CTCGreedyDecoder", "Quant",
+    "Correlation", "FlowWarp", "SpatialTransformer", "DataAugmentation", "CTCGreedyDecoder", "Quant",
     "DeQuant", "ConvolutionBinary", "Im2seq", "Seq2out", "OCRLSTM", "OCRLSTMQ", "CuDNNLstmForward",
+)  # fmt: skip
+
+
+reads.refuse(
+    "the type is met in single forks of Caffe, whose parameters for it are not documented",
+    "Add", "ChannelsPReLU", "CuDNNGroupedConvolutionForward", "Embedding", "MatMul", "NonlocalReshape", "Padding",
+    "PowerFile", "Select", "Shift", "SpatialProduct", "Convolution3D", "Pooling3D",
 )  # fmt: skip
 
 

@@ -38,7 +38,9 @@ def _reshaped(g: GraphBuilder, layer: Layer, x: Value, dims: list[Dim], first: i
     for axis, dim in enumerate(dims):
         if isinstance(dim, int):
             if axis == 0 and first == 0 and count and dim > 0 and not isinstance(sizes[0], int):
-                raise layer.free(f"it fixes the first axis to {dim}")
+                if not _same_rows(sizes, dims):
+                    raise layer.free(f"it fixes the first axis to {dim}")
+                dim = 0
             target.append(dim)
         elif axis < len(sizes) and sizes[axis] == dim:
             target.append(0)
@@ -48,6 +50,12 @@ def _reshaped(g: GraphBuilder, layer: Layer, x: Value, dims: list[Dim], first: i
         raise layer.free("it moves a free axis")
     _check_count(layer, sizes, target)
     return g.Reshape(x, target)
+
+
+def _same_rows(sizes: tuple[Dim, ...], dims: list[Dim]) -> bool:
+    """Whether every row keeps its values: then the number in front can only be the file's own batch size."""
+    rows = [[dim for dim in shape[1:] if isinstance(dim, int) and dim > 0] for shape in (sizes, dims)]
+    return len(rows[0]) == len(sizes) - 1 and len(rows[1]) == len(dims) - 1 and prod(rows[0]) == prod(rows[1])
 
 
 def _check_count(layer: Layer, sizes: tuple[Dim, ...], target: list[int]) -> None:

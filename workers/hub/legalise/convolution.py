@@ -125,6 +125,19 @@ def conv_transpose_even_padding(g: GraphBuilder, node: Node) -> Results:
     )  # fmt: skip
 
 
+@rule(BOTH, "conv-dilated-kernel", "The zeros between the taps of a dilated kernel are written out.")
+def conv_dilated_kernel(g: GraphBuilder, node: Node) -> Results:
+    w, dilations = node.const(1), node.ints("dilations")
+    if w is None or not set(dilations) - {1}:
+        return None
+    sides = [d * (k - 1) + 1 for d, k in zip(dilations, w.shape[2:], strict=True)]
+    wide = np.zeros((*w.shape[:2], *sides), w.dtype)
+    wide[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = w
+    attributes = {name: attribute.value for name, attribute in node.raw.attributes.items()}
+    attributes |= {"kernel_shape": sides, "dilations": [1] * len(sides)}
+    return g.op(node.op, node.x(), g.weight(f"{node.x(1).name}.spread", wide), node.input(2), **attributes)
+
+
 @rule(BOTH, "conv-bias-apart", "The bias is added after the convolution.")
 def conv_bias_apart(g: GraphBuilder, node: Node) -> Results:
     bias = node.input(2)

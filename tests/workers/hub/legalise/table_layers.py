@@ -100,6 +100,12 @@ CONVOLUTION = [
         "conv-transpose-even-padding", [[B, 3, 5, 4]],
         conv(3, 2, 2, 2, transposed=True, strides=[3, 2], output_padding=[2, 1]), label="beyond",
     ),
+    Case("conv-dilated-kernel", [[B, 3, 8, 9]], conv(4, 3, 3, 2, dilations=[2, 3], pads=[1, 0, 1, 2])),
+    Case(
+        "conv-dilated-kernel", [[B, 3, 4, 5]],
+        conv(3, 2, 2, 3, transposed=True, dilations=[2, 1], strides=[2, 1], pads=[1, 0, 0, 1]), op="ConvTranspose",
+        label="transposed",
+    ),
     Case("conv-bias-apart", [[B, 4, 5, 5]], conv(4, 4, 3, 3)),
     Case("conv-bias-apart", [[B, 4, 5]], conv(4, 3, 3, transposed=True), op="ConvTranspose", label="transposed"),
     Case("conv-transpose-one-pixel", [[B, 4, 1, 1]], conv(4, 3, 2, 3, transposed=True)),

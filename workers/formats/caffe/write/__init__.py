@@ -19,7 +19,8 @@ from workers.hub.legalise import legalise as to_legal
 from workers.hub.node import Node
 
 FAMILIES = (
-    "activation", "convolution", "elementwise", "indexing", "linear", "normalization", "pooling", "reduction", "shape",
+    "activation", "convolution", "detection", "elementwise", "indexing", "linear", "normalization", "pooling",
+    "reduction", "shape",
 )  # fmt: skip
 PROTOTXT, CAFFEMODEL = "deploy.prototxt", "model.caffemodel"
 

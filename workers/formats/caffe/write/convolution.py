@@ -27,6 +27,8 @@ def _can(node: Node) -> bool | str:
 def _can_transposed(node: Node) -> bool | str:
     if any(node.ints("output_padding")) or node.has("output_shape"):
         return "Caffe's Deconvolution has no output padding"
+    if set(node.ints("dilations")) - {1}:
+        return "the zeros of a dilated kernel are written out: OpenCV leaves a Deconvolution's dilation out"
     return _can(node)
 
 

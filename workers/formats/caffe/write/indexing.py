@@ -21,9 +21,9 @@ def _known_parts(node: Node) -> bool | str:
 def split(net: NetWriter, node: Node) -> None:
     axis, sizes = node.i("axis") % (node.rank or 1), split_sizes(node) or []
     parameter: dict[str, object] = {} if axis == 1 else {"axis": axis}
-    if len(set(sizes)) > 1:
-        parameter["slice_point"] = np.cumsum(sizes)[:-1].tolist()
-    net.layer("Slice", node, slice_param=parameter or None)
+    # Equal parts need no points, but OpenCV then counts the parts that are read.
+    parameter["slice_point"] = np.cumsum(sizes)[:-1].tolist()
+    net.layer("Slice", node, slice_param=parameter)
 
 
 @writes("caffe::ArgMax")

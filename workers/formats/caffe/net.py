@@ -110,6 +110,9 @@ def _met(rule: Message, phase: str, stages: set[str]) -> bool:
     )
 
 
+# Losses that apply a function of their own, which the converted model then lacks.
+_ACTIVATING = {"SoftmaxWithLoss": "softmax", "SigmoidCrossEntropyLoss": "sigmoid"}
+
 # --- blobs ----------------------------------------------------------------------------------------------------------
 
 
@@ -130,29 +133,43 @@ class _Walk:
 
     def layer(self, layer: Message) -> None:
         if layer.type == "Input" or is_data(layer):
-            for index, top in enumerate(layer.top):
-                blob = self.write(layer, top)
-                blob.label = layer.type != "Input" and index > 0
-                self.inputs.append(NetInput(blob, declared_shape(layer, index), layer))
-            return
-        if is_training(layer):
-            return
-        bottoms = [self.read(layer, name) for name in layer.bottom]
-        if layer.type == "Silence":
-            self.silenced.update(bottoms)
-            return
-        if layer.type == "Split":
-            if len(bottoms) != 1:
-                raise MalformedModel(
-                    f"layer {layer.name!r} (Split) has {len(bottoms)} bottoms", file=self.file, layer=layer.name
-                )
-            for top in layer.top:
-                self.current[top] = bottoms[0]
-            return
-        step = Step(layer, bottoms, [])
-        for blob in bottoms:
+            self.data(layer)
+        elif is_training(layer):
+            self.training(layer)
+        elif layer.type == "Silence":
+            self.silenced.update(self.read(layer, name) for name in layer.bottom)
+        elif layer.type == "Split":
+            self.split(layer)
+        else:
+            self.step(layer)
+
+    def data(self, layer: Message) -> None:
+        """Its tops are inputs; all but the first of a data layer are taken for labels."""
+        for index, top in enumerate(layer.top):
+            blob = self.write(layer, top)
+            blob.label = layer.type != "Input" and index > 0
+            self.inputs.append(NetInput(blob, declared_shape(layer, index), layer))
+
+    def training(self, layer: Message) -> None:
+        if layer.type in _ACTIVATING and layer.bottom:
+            detail = f"The loss {layer.name!r} is left out, and with it the {_ACTIVATING[layer.type]} it applies to "
+            self.notes.append(Note("dropped-loss", f"{detail}{layer.bottom[0]!r}.", layer.name))
+
+    def split(self, layer: Message) -> None:
+        """Copies that Caffe inserts into saved nets: all tops are the bottom."""
+        if len(layer.bottom) != 1:
+            raise MalformedModel(
+                f"layer {layer.name!r} (Split) has {len(layer.bottom)} bottoms", file=self.file, layer=layer.name
+            )
+        blob = self.read(layer, layer.bottom[0])
+        for top in layer.top:
+            self.current[top] = blob
+
+    def step(self, layer: Message) -> None:
+        step = Step(layer, [self.read(layer, name) for name in layer.bottom], [])
+        for blob in step.bottoms:
             blob.uses += 1
-        labels = bool(bottoms) and all(blob.label for blob in bottoms)
+        labels = bool(step.bottoms) and all(blob.label for blob in step.bottoms)
         for top in layer.top:
             blob = self.write(layer, top)
             blob.maker, blob.label = step, labels

@@ -65,9 +65,11 @@ def test_include_and_exclude_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_training_layers_go_and_the_data_layer_becomes_an_input() -> None:
-    model = read_files(*TRAIN.files, input_shapes={"data": [1, 1, 28, 28]}).model
-    assert [value.name for value in model.graph.inputs] == ["data"]
-    assert [value.name for value in model.graph.outputs] == ["ip2"]
+    reading = read_files(*TRAIN.files, input_shapes={"data": [1, 1, 28, 28]})
+    assert [value.name for value in reading.model.graph.inputs] == ["data"]
+    assert [value.name for value in reading.model.graph.outputs] == ["ip2"]
+    assert [(note.code, note.where) for note in reading.notes] == [("dropped-loss", "loss")]
+    assert "softmax it applies to 'ip2'" in reading.notes[0].detail
 
 
 def test_data_layers_that_state_their_size_need_no_option(tmp_path: Path) -> None:

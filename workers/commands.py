@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -23,6 +22,7 @@ from rich.table import Table
 from workers import artifact, engine, terminal, toolchains
 from workers.errors import ConversionError, ParityFailed
 from workers.formats import all_formats
+from workers.parity import npz
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 tools = typer.Typer(no_args_is_help=True)
@@ -94,26 +94,17 @@ def inspect(
 @app.command()
 def formats(as_json: Json = False) -> None:
     """List what this installation reads, writes and can verify."""
-    rows = [
-        {
-            "name": format.name,
-            "title": format.title,
-            "read": format.read is not None,
-            "write": format.write is not None,
-            "verify": [v.title for v in format.verify if toolchains.find(v.action) is not None],
-            "extensions": list(format.extensions),
-        }
-        for format in all_formats().values()
-    ]
+    table = Table("format", "reads", "writes", "verifies with")
+    rows = []
+    for format in all_formats().values():
+        reads, writes = format.read is not None, format.write is not None
+        verify = [verifier.title for verifier in format.verify if toolchains.find(verifier.action) is not None]
+        table.add_row(format.title, terminal.tick(reads), terminal.tick(writes), ", ".join(verify) or "-")
+        rows.append({"name": format.name, "title": format.title, "read": reads, "write": writes, "verify": verify})
     if as_json:
         print(json.dumps(rows, indent=2))
-        return
-    table = Table("format", "reads", "writes", "verifies with")
-    for row in rows:
-        table.add_row(
-            str(row["title"]), terminal.tick(row["read"]), terminal.tick(row["write"]), ", ".join(row["verify"]) or "-"
-        )  # type: ignore[arg-type]
-    terminal.OUT.print(table)
+    else:
+        terminal.OUT.print(table)
 
 
 @app.command()
@@ -128,7 +119,7 @@ def run(
     except ConversionError as error:
         _finish(error.problem(), as_json=False)
         return
-    np.savez(output, **results)
+    npz.save(output, results)
     for name, array in results.items():
         terminal.OUT.print(f"{escape(name)}: {array.dtype} {list(array.shape)}", highlight=False)
 

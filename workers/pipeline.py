@@ -18,7 +18,8 @@ from typing import Literal, Protocol
 import onnx_ir as ir
 
 from workers import __version__
-from workers.errors import ConversionError, InvalidOptions, UnsupportedConversion
+from workers.artifact import leave_card
+from workers.errors import ConversionError, UnsupportedConversion
 from workers.formats import all_formats
 from workers.formats.contract import Evidence, Format, Reading, ReadRequest, WriteRequest
 from workers.formats.contract import Note as FormatNote
@@ -114,11 +115,13 @@ def _convert(job: Conversion, targets: Sequence[Format], report: Report) -> None
         hub_files = save(hub, job.out / "hub.onnx")
         check(hub)
         report.hub = describe(hub, changes, [_file(path, job.out) for path in hub_files])
-    bench = Bench(job.out / "hub.onnx", hub, job.out, job.work, job.options, job.device, job.verify)
-    with _stage(job, report, "check"):
-        bench.prepare_samples(job.samples)
-        report.comparisons = bench.check_hub(opened.format, [file.path for file in opened.upload.files], opened.reading)
-        report.samples = [_file(path, job.out) for path in bench.saved_samples]
+    bench = None
+    if job.verify != "none":
+        bench = Bench(job.out / "hub.onnx", hub, job.out, job.work, job.options, job.watch.progress)
+        with _stage(job, report, "check"):
+            bench.prepare(job.samples)
+            report.comparisons = bench.check_hub(opened.format, [file.path for file in opened.upload.files])
+            report.samples = [_file(path, job.out) for path in bench.saved_samples]
     for format in targets:
         report.targets.append(_target(job, report, hub, format, bench))
     report.verdict = _overall(report, job.verify)
@@ -162,7 +165,7 @@ def _unpacked(job: Conversion) -> Upload:
     return Upload(tuple(files))
 
 
-def _target(job: Conversion, report: Report, hub: ir.Model, format: Format, bench: Bench) -> Target:
+def _target(job: Conversion, report: Report, hub: ir.Model, format: Format, bench: Bench | None) -> Target:
     """Legalise, write and verify one target; its failure is its own."""
     target = Target(format=format.name, title=format.title, verdict=None)
     folder = job.out / format.name
@@ -172,12 +175,14 @@ def _target(job: Conversion, report: Report, hub: ir.Model, format: Format, benc
             assert format.write is not None  # _writer saw to it
             request = WriteRequest(hub.clone(), folder, "model", job.options, job.watch.progress)
             written = format.write(request)
+            leave_card(folder, format.name, written)
             target.changes = [_change(note) for note in written.changes]
             target.notes = [_note(note) for note in written.notes]
-        with _stage(job, report, f"verify:{format.name}"):
-            target.comparisons, notes = bench.check_target(format, folder, written)
-            target.notes += [_note(note) for note in notes]
-            target.verdict = _worst([comparison.verdict for comparison in target.comparisons])
+        if bench is not None and job.verify == "target":
+            with _stage(job, report, f"verify:{format.name}"):
+                target.notes += [_note(note) for note in bench.export(format, folder, written)]
+                target.comparisons = bench.check_target(format, folder, written)
+                target.verdict = _worst([comparison.verdict for comparison in target.comparisons])
     except ConversionError as error:
         error.stage = error.stage or report.stages[-1].name
         target.error = error.problem()
@@ -273,6 +278,3 @@ def _change(note: FormatNote) -> Change:
 def _environment() -> dict[str, str]:
     packages = {name: version(name) for name in ("onnx", "onnx-ir", "onnxruntime", "numpy")}
     return {"python": platform.python_version(), "opset": str(OPSET), **packages}
-
-
-__all__ = ["Conversion", "InvalidOptions", "Watch", "convert", "open_upload"]

@@ -23,13 +23,13 @@ from workers.hub.node import Node
 FAMILIES = (
     "linear", "elementwise", "activation", "convolution", "padding", "pooling", "normalization", "reduction", "shape",
     "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization", "detection", "signal",
-    "random",
+    "random", "loss",
 )  # fmt: skip
 
 for _family in FAMILIES:
     import_module(f"workers.formats.pytorch.write.{_family}")
 
-REQUIREMENTS = ("numpy==2.4.2", "safetensors==0.8.0", "torch==2.13.0")
+REQUIREMENTS = ("numpy==2.4.6", "safetensors==0.8.0", "torch==2.13.0")
 
 # Operators that move elements without computing: PyTorch does these for every unsigned type.
 MOVES = frozenset("Cast CastLike Concat Expand Flatten Identity Reshape Slice Split Squeeze Transpose Unsqueeze "

@@ -154,14 +154,15 @@ class Transposed:
             self._from_output(node, target, upper=auto == "SAME_UPPER")
 
     def _from_output(self, node: Node, target: Sequence[int], *, upper: bool) -> None:
+        """Pads that give the wanted size; a size too large is reached by zeros behind, a negative pad."""
         shape = (node.shape() or ())[2:]
         begin, end = [], []
         for axis, (size, stride) in enumerate(zip(shape, self.strides, strict=True)):
             assert isinstance(size, int)  # by the rule's condition
             reach = (self.kernel[axis] - 1) * self.dilations[axis] + 1
             wanted = target[axis] if target else size * stride
-            total = max(0, stride * (size - 1) + self.extra[axis] + reach - wanted)
-            begin.append(total // 2 if upper else total - total // 2)
+            total = stride * (size - 1) + self.extra[axis] + reach - wanted
+            begin.append(0 if total < 0 else total // 2 if upper else total - total // 2)
             end.append(total - begin[-1])
         self.begin, self.end = tuple(begin), tuple(end)
 

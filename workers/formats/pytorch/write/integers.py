@@ -130,6 +130,29 @@ def reshape(node: Node, given: Sequence[Ints]) -> Ints | None:
     return Ints(data.items, True, data.dtype) if not shape.items and len(data.items) == 1 else None
 
 
+@rule("Size")
+def size(node: Node, given: Sequence[Ints]) -> Ints:
+    return Ints((literal(len(given[0].items)),), True)
+
+
+@rule("Shape")
+def shape(node: Node, given: Sequence[Ints]) -> Ints | None:
+    if node.i("start") or node.has("end"):
+        return None
+    return Ints(() if given[0].scalar else (literal(len(given[0].items)),), False)
+
+
+@rule("ConstantOfShape")
+def constant_of_shape(node: Node, given: Sequence[Ints]) -> Ints | None:
+    """As many equal integers as the input says, when that is a literal."""
+    attribute = node.raw.attributes.get("value")
+    value = None if attribute is None else attribute.as_tensor().numpy()
+    count = given[0].items[0].value if len(given[0].items) == 1 and not given[0].scalar else None
+    if value is None or value.dtype.name not in ("int64", "int32") or count is None or count > 64:
+        return None
+    return Ints((literal(int(value.reshape(-1)[0])),) * count, False, ir.DataType.from_numpy(value.dtype))
+
+
 @rule("ReduceProd")
 def reduce_prod(node: Node, given: Sequence[Ints]) -> Ints | None:
     items = given[0].items

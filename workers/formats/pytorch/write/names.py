@@ -23,11 +23,16 @@ MODULE_ATTRIBUTES = frozenset(
 # Names that mean something else inside `forward`; l, O and I are hard to tell from digits.
 TAKEN = frozenset(dir(builtins)) | frozenset({"self", "torch", "nn", "F", "math", "Tensor", "Path", "l", "O", "I"})
 
+# What is longer loses words at its beginning: the end tells values of one layer apart.
+LONGEST = 40
+
 
 def identifier(name: str, fallback: str = "x") -> str:
-    """``name`` as a Python identifier: other characters become ``_``; never empty, never a keyword."""
-    text = re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z_]", "_", name))
-    text = text.lstrip("_").rstrip("_") if text.strip("_") else ""
+    """``name`` as a Python identifier: other characters become ``_``; never empty, never a keyword, never too long."""
+    text = re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z_]", "_", name)).strip("_")
+    while len(text) > LONGEST and "_" in text:
+        text = text.partition("_")[2]
+    text = text[-LONGEST:]
     if not text:
         return fallback
     if text[0].isdigit():

@@ -90,7 +90,7 @@ class NetWriter:
         """Carry ``value`` as Python integers; long expressions become variables first."""
         items = []
         for item in ints.items:
-            if len(item.text) > LONGEST_INLINE:
+            if len(item.text) > LONGEST_INLINE and not item.text.isidentifier():
                 name = self.fresh(value.name or "size")
                 self.line(f"{name} = {item.text}")
                 item = Int(name, item.natural)
@@ -119,6 +119,7 @@ class NetWriter:
             dtype = None if ints.dtype is ir.DataType.INT64 else torch_name(ints.dtype)
             if ints.scalar:
                 return text.call("torch.tensor", ints.text, dtype=dtype)
+            dtype = dtype if ints.items else torch_name(ints.dtype)
             return text.call("torch.tensor", ints.text, dtype=dtype, device=self.device)
         if value in self._names:
             return self._names[value]

@@ -25,9 +25,9 @@ def pad(net: NetWriter, node: Node) -> None:
     count = len(items) // 2
     pairs = {axis: (items[i], items[count + i]) for i, axis in enumerate(axes)}
     if mode == "constant":
-        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs), value=_value(net, node)))
+        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank), value=_value(net, node)))
     elif _torch_reflects(node, mode, pairs, rank):
-        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs), mode=f'"{MODES[mode]}"'))
+        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank), mode=f'"{MODES[mode]}"'))
     else:
         listed = [f"[{', '.join(item.text for item in items)}]", f"[{', '.join(str(axis) for axis in axes)}]"]
         net.set(node, text.call(net.helper("pad"), net.x(node), *listed, f'"{mode}"'))
@@ -54,13 +54,12 @@ def _value(net: NetWriter, node: Node) -> str | None:
     return literal if literal is not None else f"{net.plain(value)}.item()"
 
 
-def _pairs(pairs: dict[int, tuple[Int, Int]]) -> str:
-    """From the last axis to the first that is padded."""
+def _pairs(pairs: dict[int, tuple[Int, Int]], rank: int) -> str:
+    """F.pad's argument: from the last axis to the first that is padded."""
     zero = (Int("0", True), Int("0", True))
     wanted = [axis for axis, pair in pairs.items() if any(item.value != 0 for item in pair)]
-    first, last = min(wanted, default=0), max(pairs, default=0)
-    rank_end = last if not wanted else max(*pairs, last)
-    parts = [item.text for axis in range(rank_end, first - 1, -1) for item in pairs.get(axis, zero)]
+    first = min(wanted, default=rank - 1)
+    parts = [item.text for axis in range(rank - 1, first - 1, -1) for item in pairs.get(axis, zero)]
     return text.tuple_of(parts)
 
 

@@ -9,8 +9,6 @@ from workers.formats.pytorch.write.registry import writes
 from workers.formats.pytorch.write.types import FLOATS, INTEGERS, D, torch_name
 from workers.hub.node import Node, shape_of
 
-FLOATING = frozenset({"ReduceL2", "ReduceLogSum", "ReduceLogSumExp"})
-
 
 def dims_of(net: NetWriter, node: Node) -> str | None:
     """The axes as a tuple, ``[]`` where there are none to reduce, None for all of them."""
@@ -38,55 +36,67 @@ FORMULAS = {
     "ReduceLogSum": "{x}.sum({arguments}).log()",
     "ReduceLogSumExp": "torch.logsumexp({x}, {arguments})",
 }
-
-
-def _some_axes(node: Node) -> bool | str:
-    computed = node.input(1) is not None and node.const(1) is None
-    return not computed or node.op != "ReduceProd" or "its axes are computed at run time"
+SUMS = frozenset({"ReduceSum", "ReduceL1", "ReduceSumSquare"})
+ALONE = {
+    "ReduceL1": "torch.abs({x})", "ReduceL2": "torch.abs({x})", "ReduceSumSquare": "torch.square({x})",
+    "ReduceLogSum": "torch.log({x})",
+}  # fmt: skip
 
 
 @writes(*FORMULAS)
 def reduce(net: NetWriter, node: Node) -> None:
+    """Axes known: a plain call. Axes computed: an empty list of them means all, or none (noop_with_empty_axes)."""
+    if node.input(1) is not None and net.as_ints(node.input(1)) is None:
+        axes = net.fresh("axes")
+        net.line(f"{axes} = {net.ints(node, 1)}")
+        some = _formula(net, node, axes)
+        rest = _alone(net, node) if node.i("noop_with_empty_axes") else _formula(net, node, _every(net, node))
+        net.set(node, f"{some} if {axes} else {rest}")
+        return
+    dims = dims_of(net, node)
+    if dims == "[]" and node.op not in ALONE:
+        net.alias_of(node.outputs[0], node.x(0))
+    elif dims == "[]":
+        net.set(node, _alone(net, node))
+    else:
+        net.set(node, _formula(net, node, dims))
+
+
+def _every(net: NetWriter, node: Node) -> str:
+    """All axes as a tuple."""
+    if node.rank is None:
+        return f"tuple(range({net.x(node)}.dim()))"
+    return text.tuple_of([str(i) for i in range(node.rank)]) if node.rank else "()"
+
+
+def _formula(net: NetWriter, node: Node, dims: str | None) -> str:
     """Integers keep their type: torch would widen a sum and refuse a mean."""
-    dims, keep = dims_of(net, node), node.i("keepdims", 1)
-    if dims == "[]":
-        _nothing_reduced(net, node)
-        return
-    x, dtype = net.x(node), node.dtype()
-    empty = _empty(node)
-    if empty:
+    x, dtype, keep = net.x(node), node.dtype(), node.i("keepdims", 1)
+    if _empty(node):
         x = _with_one(net, node, x)
-    if dims is None and node.op == "ReduceLogSumExp":
-        dims = text.tuple_of([str(i) for i in range(node.rank or 0)]) if node.rank else f"tuple(range({x}.dim()))"
-    if node.input(1) is not None and node.const(1) is None and not net.is_ints(node.input(1)):
-        dims = f"{dims} or None" if not node.i("noop_with_empty_axes") else dims
-    if dims is None and keep:
-        dims = f"tuple(range({x}.dim()))" if node.rank is None else text.tuple_of([str(i) for i in range(node.rank)])
-        dims = "0" if node.rank == 1 else dims
-    arguments = ", ".join(([f"dim={dims}"] if dims else []) + (["keepdim=True"] if keep and dims else []))
-    if dtype in INTEGERS and node.op in ("ReduceSum", "ReduceL1", "ReduceSumSquare"):
-        kept = "torch.int64" if net.carried and torch_name(dtype) in WIDE else torch_name(dtype)
-        arguments = f"{arguments}, dtype={kept}" if arguments else f"dtype={kept}"
-    if dtype in INTEGERS and node.op in FLOATING | {"ReduceMean"}:
-        wide = FORMULAS[node.op].format(x=f"{x}.to(torch.float64)", arguments=arguments)
-        net.set(node, f"{wide}.to({torch_name(dtype)})")
-        return
-    net.set(node, FORMULAS[node.op].format(x=x, arguments=arguments))
+    if dims is None and (keep or node.op == "ReduceLogSumExp"):
+        dims = _every(net, node)
+    arguments = ([f"dim={dims}"] if dims else []) + (["keepdim=True"] if keep and dims else [])
+    if dtype in INTEGERS and node.op in SUMS:
+        arguments.append(f"dtype={_kept(net, node)}")
+    if dtype in INTEGERS and node.op not in SUMS | {"ReduceMax", "ReduceMin"}:
+        wide = FORMULAS[node.op].format(x=f"{x}.to(torch.float64)", arguments=", ".join(arguments))
+        return f"{wide}.to({_kept(net, node)})"
+    return FORMULAS[node.op].format(x=x, arguments=", ".join(arguments))
+
+
+def _kept(net: NetWriter, node: Node) -> str:
+    """The type of an integer result; wide unsigned ones are computed in int64."""
+    name = torch_name(node.dtype())
+    return "torch.int64" if name in WIDE else name
+
+
+def _alone(net: NetWriter, node: Node) -> str:
+    """No axes: each element is reduced by itself."""
+    return ALONE.get(node.op, "{x}").format(x=net.x(node))
 
 
 WIDE = frozenset({"torch.uint16", "torch.uint32", "torch.uint64"})
-
-
-def _nothing_reduced(net: NetWriter, node: Node) -> None:
-    """noop_with_empty_axes: each element is reduced alone."""
-    alone = {
-        "ReduceL1": "torch.abs({x})", "ReduceL2": "torch.abs({x})", "ReduceSumSquare": "torch.square({x})",
-        "ReduceLogSum": "torch.log({x})",
-    }.get(node.op)  # fmt: skip
-    if alone is None:
-        net.alias_of(node.outputs[0], node.x(0))
-    else:
-        net.set(node, alone.format(x=net.x(node)))
 
 
 def _empty(node: Node) -> bool:
@@ -111,9 +121,13 @@ def _with_one(net: NetWriter, node: Node, x: str) -> str:
     return f"F.pad({x}, {text.tuple_of([each for pad in pads for each in ('0', pad)])}, value={value})"
 
 
-@writes("ReduceProd", only_if=_some_axes)
+@writes("ReduceProd")
 def reduce_prod(net: NetWriter, node: Node) -> None:
     """torch multiplies over one axis at a time."""
+    if node.input(1) is not None and net.as_ints(node.input(1)) is None:
+        flags = (bool(node.i("keepdims", 1)), bool(node.i("noop_with_empty_axes")))
+        net.set(node, text.call(net.helper("product"), net.x(node), net.ints(node, 1), *flags))
+        return
     dims, keep, rank = dims_of(net, node), node.i("keepdims", 1), node.rank
     if dims == "[]":
         net.alias_of(node.outputs[0], node.x(0))

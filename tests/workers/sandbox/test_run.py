@@ -1,0 +1,199 @@
+"""The jail, tried with what hostile code would do. Every payload is harmless when the jail holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workers import sandbox
+from workers.errors import Canceled, LimitExceeded, ToolchainCrashed
+from workers.sandbox import Limits, Outcome
+
+INTERPRETER = [Path(sys.prefix), Path(sys.base_prefix)]
+LIMITS = Limits(
+    wall_s=10, cpu_s=8, memory_bytes=1 << 30, file_bytes=1 << 20, disk_bytes=4 << 20, processes=20, open_files=64
+)
+
+
+def run(code: str, folder: Path, limits: Limits = LIMITS, **more: Any) -> Outcome:
+    return sandbox.run(
+        [sys.executable, "-c", code], cwd=folder, read=INTERPRETER, write=[folder], limits=limits, **more
+    )
+
+
+def layers(folder: Path) -> dict[str, bool]:
+    """What holds on this machine, as the jailed process itself was told."""
+    said = run("import os; print(os.environ['ONNXHUB_SANDBOX'])", folder).stdout
+    return {name: held for name, held, _ in json.loads(said)}
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
+    return layers(tmp_path_factory.mktemp("layers"))
+
+
+def test_a_program_runs_and_its_events_and_words_come_back(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    code = "import os; print('hello'); os.write(3, b'{\"event\": \"stage\"}\\nnot json\\n[1]\\n')"
+    outcome = run(code, tmp_path, on_event=events.append)
+    assert (outcome.kind, outcome.code, outcome.stdout) == ("ok", 0, "hello\n")
+    assert events == [{"event": "stage"}]
+
+
+def test_every_layer_holds_or_says_why_not(held: dict[str, bool]) -> None:
+    assert set(held) == {"rlimits", "no-new-privileges", "capabilities dropped", "landlock", "seccomp"}
+    assert held["rlimits"] and held["no-new-privileges"] and held["capabilities dropped"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "open('/etc/passwd').read()",
+        "__import__('os').listdir('/root')",
+        "open('/tmp/onnxhub-canary', 'w')",
+        "open('/proc/%d/environ' % __import__('os').getppid()).read()",
+        "__import__('os').symlink('/etc/passwd', 'link'); open('link').read()",
+    ],
+)
+def test_foreign_files_stay_closed(payload: str, tmp_path: Path, held: dict[str, bool]) -> None:
+    if not held["landlock"]:
+        pytest.skip("Landlock is not in this kernel: files are guarded by permissions only")
+    outcome = run(payload, tmp_path)
+    assert outcome.kind == "failed"
+    assert "PermissionError" in outcome.stderr
+    assert not Path("/tmp/onnxhub-canary").exists()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "__import__('socket').socket()",
+        "__import__('socket').socket(__import__('socket').AF_UNIX)",
+        "__import__('socket').socket(__import__('socket').AF_INET, __import__('socket').SOCK_DGRAM)",
+        "import ctypes, os; c = ctypes.CDLL(None, use_errno=True); assert c.ptrace(0, 0, 0, 0) == -1; raise OSError",
+        "import ctypes; c = ctypes.CDLL(None); assert c.unshare(0x10000000) == 0",
+        "import ctypes; c = ctypes.CDLL(None); assert c.mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0",
+    ],
+)
+def test_no_network_no_tracing_no_namespaces(payload: str, tmp_path: Path, held: dict[str, bool]) -> None:
+    if not held["seccomp"]:
+        pytest.skip("seccomp is not in this kernel")
+    assert run(payload, tmp_path).kind == "failed"
+
+
+def test_the_parent_cannot_be_signalled(tmp_path: Path, held: dict[str, bool]) -> None:
+    if not held["landlock"]:
+        pytest.skip("Landlock is not in this kernel")
+    outcome = run("import os; os.kill(os.getppid(), 0)", tmp_path)
+    assert "PermissionError" in outcome.stderr
+
+
+def test_the_job_folder_is_writable_and_nothing_else_is_inherited(tmp_path: Path) -> None:
+    os.environ["ONNXHUB_TEST_SECRET"] = "swordfish"
+    code = "import os; open('made', 'w').write('x'); print(os.environ.get('ONNXHUB_TEST_SECRET'), os.environ['HOME'])"
+    outcome = run(code, tmp_path)
+    del os.environ["ONNXHUB_TEST_SECRET"]
+    assert outcome.stdout == f"None {tmp_path}\n"
+    assert (tmp_path / "made").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "kind"),
+    [
+        ("import time; time.sleep(60)", replace(LIMITS, wall_s=1), "timeout"),
+        ("while True: pass", replace(LIMITS, cpu_s=1), "cpu"),
+        ("import time\nfor i in range(100): open(f'f{i}', 'wb').write(b'x' * 900000)\ntime.sleep(9)", LIMITS, "disk"),
+        (
+            "import os, time\nfor i in range(60):\n  if os.fork() == 0: time.sleep(30)\ntime.sleep(30)",
+            LIMITS,
+            "processes",
+        ),
+    ],
+)
+def test_a_limit_ends_the_process_and_names_itself(code: str, limits: Limits, kind: str, tmp_path: Path) -> None:
+    outcome = run(code, tmp_path, limits)
+    assert outcome.kind == kind
+    with pytest.raises(LimitExceeded, match="the test"):
+        outcome.raise_for_status("the test")
+
+
+def test_memory_is_refused_when_it_is_asked_for(tmp_path: Path) -> None:
+    outcome = run("bytearray(8 << 30)", tmp_path)
+    assert outcome.kind == "failed" and "MemoryError" in outcome.stderr
+
+
+def test_memory_of_all_processes_together_counts(tmp_path: Path) -> None:
+    code = "import os, time\nfor i in range(4): os.fork()\nx = bytearray(200 << 20)\ntime.sleep(20)"
+    assert run(code, tmp_path).kind == "memory"
+
+
+def test_a_file_cannot_grow_past_its_bound(tmp_path: Path) -> None:
+    outcome = run("open('big', 'wb').write(bytes(2 << 20))", tmp_path)
+    assert outcome.kind in ("failed", "disk")
+    assert (tmp_path / "big").stat().st_size <= LIMITS.file_bytes
+
+
+def test_floods_on_every_stream_cost_the_parent_nothing(tmp_path: Path) -> None:
+    code = "import os\nwhile True: os.write(1, b'x' * 65536); os.write(2, b'y' * 65536); os.write(3, b'z' * 65536)"
+    outcome = run(code, tmp_path, replace(LIMITS, wall_s=2))
+    assert outcome.kind == "timeout"
+    assert len(outcome.stdout) <= 65536 and len(outcome.stderr) <= 65536
+
+
+def test_a_daemon_does_not_outlive_its_job(tmp_path: Path) -> None:
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        open('pid', 'w').write(str(os.getpid()))\n"
+        "        time.sleep(60)\n"
+        "    os._exit(0)\n"
+        "time.sleep(1)\n"
+    )
+    assert run(code, tmp_path).kind == "ok"
+    pid = int((tmp_path / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists() or b"Z" in Path(f"/proc/{pid}/stat").read_bytes()
+
+
+def test_cancelling_ends_it_at_once(tmp_path: Path) -> None:
+    start = time.monotonic()
+    outcome = run("import time; time.sleep(60)", tmp_path, should_stop=lambda: time.monotonic() - start > 0.5)
+    assert outcome.kind == "canceled" and time.monotonic() - start < 2
+    with pytest.raises(Canceled):
+        outcome.raise_for_status("the test")
+
+
+def test_a_crash_is_told_from_a_refusal(tmp_path: Path) -> None:
+    outcome = run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
+    assert (outcome.kind, outcome.signal) == ("signal", signal.SIGSEGV)
+    with pytest.raises(ToolchainCrashed, match="SIGSEGV"):
+        outcome.raise_for_status("the test")
+
+
+def test_the_child_dies_with_its_supervisor(tmp_path: Path) -> None:
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    code = (
+        "import sys; from pathlib import Path; from workers import sandbox\n"
+        f"sandbox.run([sys.executable, '-c', {inner!r}], cwd=Path({str(tmp_path)!r}), "
+        f"read=[Path(sys.prefix), Path(sys.base_prefix)], write=[Path({str(tmp_path)!r})])"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pid = int((tmp_path / "pid").read_text())
+    supervisor.kill()
+    supervisor.wait()
+    time.sleep(0.5)
+    assert not Path(f"/proc/{pid}").exists() or b") Z" in Path(f"/proc/{pid}/stat").read_bytes()

@@ -37,6 +37,24 @@ def serve() -> None:
     raise typer.Exit(run(Settings()))
 
 
+@app.command()
+def api() -> None:
+    """Run the API alone; ONNXHUB_BROKER_URL names the broker."""
+    from app.serve import run_api
+    from app.settings import Settings
+
+    raise typer.Exit(run_api(Settings()))
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker alone; ONNXHUB_BROKER_URL names the broker."""
+    from app.serve import run_worker
+    from app.settings import Settings
+
+    raise typer.Exit(run_worker(Settings()))
+
+
 @app.command(context_settings=PASSED_ON)
 def convert(context: typer.Context) -> None:
     """Convert FILE... --to TARGET --out DIR, here or with --server URL on a service."""

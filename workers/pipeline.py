@@ -111,7 +111,7 @@ def _convert(job: Conversion, targets: Sequence[Format], report: Report) -> None
     opened = open_upload(job, report)
     report.source = source_of(opened)
     with _stage(job, report, "normalise"):
-        hub, changes = normalise(opened.reading.model, job.options)
+        hub, changes = normalise(opened.reading.model, remaining(job.options, opened.reading))
         hub_files = save(hub, job.out / "hub.onnx")
         check(hub)
         report.hub = describe(hub, changes, [_file(path, job.out) for path in hub_files])
@@ -163,6 +163,11 @@ def _unpacked(job: Conversion) -> Upload:
         else:
             files.append(file)
     return Upload(tuple(files))
+
+
+def remaining(options: Options, reading: Reading) -> Options:
+    """The options without those that the reader has already applied."""
+    return options.model_copy(update={name: getattr(DEFAULTS, name) for name in reading.applied})
 
 
 def _target(job: Conversion, report: Report, hub: ir.Model, format: Format, bench: Bench | None) -> Target:

@@ -11,7 +11,7 @@ from workers.formats import all_formats
 from workers.formats.contract import Format
 from workers.hub.describe import describe
 from workers.hub.normalise import normalise
-from workers.pipeline import Conversion, open_upload, source_of
+from workers.pipeline import Conversion, open_upload, remaining, source_of
 from workers.report.schema import Hub, Report, Source
 
 
@@ -40,7 +40,7 @@ class Preview(BaseModel):
 def preview(job: Conversion) -> Preview:
     """Read and normalise, then ask every writer whether it could; raises when the files are not even recognised."""
     opened = open_upload(job, Report(engine="", verdict=None))
-    hub, changes = normalise(opened.reading.model, job.options)
+    hub, changes = normalise(opened.reading.model, remaining(job.options, opened.reading))
     return Preview(
         source=source_of(opened),
         hub=describe(hub, changes, []),

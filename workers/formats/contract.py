@@ -50,12 +50,17 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A model as read, before normalising. ``files`` are the names of the uploaded files that were used."""
+    """A model as read, before normalising.
+
+    ``files`` are the names of the uploaded files that were used; ``applied`` names the options that the reader took
+    care of itself, so that the normal form leaves them alone.
+    """
 
     model: ir.Model
     files: tuple[str, ...]
     version: str = ""
     notes: tuple[Note, ...] = ()
+    applied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

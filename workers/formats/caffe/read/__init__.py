@@ -49,6 +49,8 @@ reads.refuse(
     "PowerFile", "Select", "Shift", "SpatialProduct", "Convolution3D", "Pooling3D",
 )  # fmt: skip
 
+APPLIED = ("input_shapes", "inputs", "outputs")
+
 
 def read(request: ReadRequest) -> Reading:
     """The uploaded Caffe model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
@@ -59,7 +61,8 @@ def read(request: ReadRequest) -> Reading:
     name_values(state)
     add_outputs(state)
     notes = [*source.notes, *net.notes, *_preprocessing(net), *state.notes, *notes]
-    return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(notes)))
+    model = state.g.model()
+    return Reading(model, source.files, source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 
 
 def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:

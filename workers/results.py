@@ -20,6 +20,8 @@ from workers.report.schema import Comparison, Metrics, Note, Report
 MAX_ARTIFACTS = 10_000
 MAX_JSON = 64 << 20
 MAX_WARNINGS = 200
+MAX_ERROR = 1 << 20
+MAX_ERROR_WORDS = 20_000
 KINDS = {"report.json": "report", "report.html": "report", "hub.onnx": "hub"}
 
 
@@ -54,7 +56,13 @@ def _regular_files(out: Path) -> Iterator[Path]:
         for name in names:
             path = Path(folder, name)
             status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and name.isprintable() and len(name) <= 200:
+            relative = path.relative_to(out).as_posix()
+            if (
+                stat.S_ISREG(status.st_mode)
+                and status.st_nlink == 1
+                and relative.isprintable()
+                and len(relative) < 1000
+            ):
                 yield path
 
 
@@ -84,6 +92,10 @@ def error_of(result: Any) -> dict[str, Any] | None:
     told = result.get("error") if isinstance(result, dict) else None
     if not isinstance(told, dict) or not isinstance(told.get("type"), str):
         return ConversionError("The conversion process ended without a result").problem()
+    if len(json.dumps(told)) > MAX_ERROR:
+        return {
+            key: str(told[key])[:MAX_ERROR_WORDS] for key in ("type", "title", "detail", "stage", "hint") if key in told
+        }
     return told
 
 

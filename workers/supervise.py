@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import threading
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,105 +19,55 @@ from app.settings import Settings
 from app.storage.local import LocalStorage
 from workers import claim as claims
 from workers import results, sandbox
-from workers.claim import Claim, Made, Order
+from workers.claim import Claim, Made
 from workers.errors import Canceled, ConversionError
+from workers.lease import Lease, Relay
+from workers.redaction import Redaction
 from workers.results import Summary
 from workers.settings import limits, readable_always
-from workers.stages import Stages
 
 log = structlog.get_logger("worker")
 
-HEARTBEAT_SECONDS = 1.0
-LOOK_SECONDS = 0.25
-PROGRESS_SECONDS = 0.2
-WORDS = 200
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a worker works with."""
+
+    settings: Settings
+    db: Database
+    storage: LocalStorage
+
+    @classmethod
+    def of(cls, settings: Settings) -> Site:
+        return cls(settings, Database(settings.database), LocalStorage(settings.storage_folder))
 
 
-class Lease:
-    """Renews the lease in a thread and listens for a cancellation until the job is done."""
+@dataclass(slots=True)
+class Ended:
+    """How the child ended: the problem, if there was one, what it said, and the files that it made."""
 
-    def __init__(self, db: Database, held: Claim, seconds: float) -> None:
-        self._db, self._held, self._seconds = db, held, seconds
-        self._done = threading.Event()
-        self.order: Order = "go on"
-        self._thread = threading.Thread(target=self._keep, daemon=True, name=f"lease {held.job_id}")
-
-    def __enter__(self) -> Lease:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def stopped(self) -> bool:
-        return self.order != "go on"
-
-    def _keep(self) -> None:
-        renewed = time.monotonic()
-        while not self._done.wait(LOOK_SECONDS) and not self.stopped():
-            try:
-                if time.monotonic() - renewed >= HEARTBEAT_SECONDS:
-                    self.order = claims.renew(self._db, self._held, self._seconds)
-                    renewed = time.monotonic()
-                else:
-                    self.order = claims.order(self._db, self._held)
-            except Exception:  # a database that is away for a moment must not end the job; the lease decides
-                log.exception("heartbeat failed", job=self._held.job_id)
-                if time.monotonic() - renewed > self._seconds:
-                    self.order = "lost"
+    error: dict[str, Any] | None
+    said: str
+    made: list[tuple[Made, Path]]
 
 
-class Relay:
-    """The child's events as events of the job: stages at once, progress a few times a second."""
-
-    def __init__(self, db: Database, held: Claim) -> None:
-        self._db, self._held = db, held
-        self._stages = Stages(len(held.targets))
-        self._last = 0.0
-        self._layer = ""
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "stage" and isinstance(event.get("name"), str):
-            name = event["name"][:WORDS]
-            self._last = 0.0
-            self._tell("stage", {}, name, self._stages.begin(name))
-        elif event.get("event") == "progress":
-            self._progress(event)
-
-    def _progress(self, event: dict[str, Any]) -> None:
-        done, total, what = event.get("done"), event.get("total"), event.get("what")
-        if not isinstance(done, int) or not isinstance(total, int) or not isinstance(what, str):
-            return
-        moment = time.monotonic()
-        if done < total and moment - self._last < PROGRESS_SECONDS:
-            return
-        self._last = moment
-        data = {"done": done, "total": total, "layer": what[:WORDS]}
-        self._tell("progress", data, self._stages.stage, self._stages.within(done, total))
-
-    def _tell(self, kind: str, data: dict[str, Any], stage: str, progress: float) -> None:
-        claims.tell(self._db, self._held, kind, data, stage=stage, progress=progress)
-
-
-def supervise(db: Database, storage: LocalStorage, settings: Settings, held: Claim) -> None:
+def supervise(site: Site, held: Claim) -> None:
     """Run the job to its end and write that end, unless the lease is lost meanwhile."""
-    folder = prepare(storage, settings, held)
+    folder = prepare(site, held)
     try:
-        with Lease(db, held, settings.lease_seconds) as lease:
-            error, said = _run(db, storage, settings, held, folder, lease)
-            made = [] if held.kind == "inspect" else results.collect(folder / "out", lease.stopped)
+        with Lease(site.db, held, site.settings.lease_seconds) as lease:
+            ended = _run(site, held, folder, lease.stopped)
             if lease.order == "lost":
                 log.warning("lease lost", job=held.job_id, attempt=held.attempt)
-                return
-            _conclude(db, storage, settings, held, folder, made, error, said, canceled=lease.order == "cancel")
+            elif lease.order == "cancel" or not _conclude(site, held, folder, ended):
+                _cancel(site, held)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(storage: LocalStorage, settings: Settings, held: Claim) -> Path:
+def prepare(site: Site, held: Claim) -> Path:
     """The job's folder: ``in/manifest.json`` points at the stored files, which the child may only read."""
-    work = settings.work_folder
+    work = site.settings.work_folder
     work.mkdir(parents=True, exist_ok=True)
     for earlier in work.glob(f"{held.job_id}.*"):  # of an attempt whose worker died
         shutil.rmtree(earlier, ignore_errors=True)
@@ -125,7 +75,7 @@ def prepare(storage: LocalStorage, settings: Settings, held: Claim) -> Path:
     (folder / "in").mkdir(parents=True)
     (folder / "out").mkdir()
     manifest = [
-        {"name": file.name, "path": str(storage.path(file.sha256)), "size": file.size, "sha256": file.sha256}
+        {"name": file.name, "path": str(site.storage.path(file.sha256)), "size": file.size, "sha256": file.sha256}
         for file in held.files
     ]
     (folder / "in" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
@@ -137,72 +87,84 @@ def prepare(storage: LocalStorage, settings: Settings, held: Claim) -> Path:
         "options": dict(held.options),
         "verify": held.verify,
         "device": held.device,
-        "samples": str(storage.path(held.samples)) if held.samples else None,
+        "samples": str(site.storage.path(held.samples)) if held.samples else None,
         "on_mismatch": held.on_mismatch,
     }
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     return folder
 
 
-def _run(
-    db: Database, storage: LocalStorage, settings: Settings, held: Claim, folder: Path, lease: Lease
-) -> tuple[dict[str, Any] | None, str]:
-    """The problem that ended the job, or None; and what the child said on its standard error."""
-    blobs = [storage.path(file.sha256) for file in held.files]
-    if held.samples:
-        blobs.append(storage.path(held.samples))
-    said = ""
+def _run(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> Ended:
+    """Let the child work and gather what it made; a refusal of the child or of this side is the job's error."""
+    ended = Ended(None, "", [])
     try:
         outcome = sandbox.run(
             [sys.executable, "-m", "workers.child", str(folder)],
             cwd=folder,
-            read=[*readable_always(), *blobs],
+            read=[*readable_always(), *_blobs(site, held)],
             write=[folder],
             limits=limits(),
             env={"PYTHONPATH": str(Path(workers.__file__).parent.parent)},
-            on_event=Relay(db, held),
-            should_stop=lease.stopped,
+            on_event=Relay(site.db, held),
+            should_stop=stopped,
         )
-        said = outcome.stderr
+        ended.said = outcome.stderr
         outcome.raise_for_status("the conversion")
-        return results.error_of(results.read_json(folder / "result.json")), said
+        ended.error = results.error_of(results.read_json(folder / "result.json"))
+        if held.kind == "convert":
+            ended.made = results.collect(folder / "out", stopped)
     except ConversionError as error:
-        return error.problem(), said
+        ended.error = error.problem()
+    return ended
 
 
-def _conclude(
-    db: Database, storage: LocalStorage, settings: Settings, held: Claim, folder: Path, made: list[tuple[Made, Path]],
-    error: dict[str, Any] | None, said: str, *, canceled: bool,
-) -> None:  # fmt: skip
-    """Write the end of the job. Rows before files: they keep the sweeper away from blobs that were there already."""
-    keep_for = timedelta(hours=settings.retention_hours)
-    if not canceled:
-        told = Summary() if held.kind == "inspect" else results.summary(folder / "out" / "report.json")
-        with db.write() as session:
-            written = claims.finish(
-                session, held, "failed" if error else "succeeded", [entry for entry, _ in made], keep_for=keep_for,
-                error=error, log=_redacted(said, storage, folder), inspection=_inspection(held, folder, error),
-                detected=told.detected, results=told.results, stages=told.stages, warnings=told.warnings,
-                verification=told.verification,
-            )  # fmt: skip
-            if written:
-                for entry, path in made:
-                    storage.commit(path, entry.sha256)
+def _blobs(site: Site, held: Claim) -> list[Path]:
+    return [site.storage.path(sha256) for sha256 in (*(file.sha256 for file in held.files), held.samples) if sha256]
+
+
+def _conclude(site: Site, held: Claim, folder: Path, ended: Ended) -> bool:
+    """Write the end of the job; False when it was canceled meanwhile.
+
+    Rows before files: they keep the sweeper away from blobs that were there already.
+    """
+    told = Summary() if held.kind == "inspect" else results.summary(folder / "out" / "report.json")
+    redaction = Redaction(site.settings, folder)
+    with site.db.write() as session:
+        written = claims.finish(
+            session,
+            held,
+            "failed" if ended.error else "succeeded",
+            [entry for entry, _ in ended.made],
+            keep_for=timedelta(hours=site.settings.retention_hours),
+            error=redaction.value(ended.error),
+            log=redaction.text(ended.said),
+            inspection=_inspection(held, folder, ended),
+            detected=told.detected,
+            results=redaction.value(told.results),
+            stages=told.stages,
+            warnings=told.warnings,
+            verification=told.verification,
+        )
         if written:
-            return
-    with db.write() as session:  # asked to cancel, perhaps a moment ago; or the lease is lost, and nothing is written
-        problem = Canceled("The job was canceled on request").problem()
-        claims.finish(session, held, "canceled", [], keep_for=keep_for, error=problem)
+            for entry, path in ended.made:
+                site.storage.commit(path, entry.sha256)
+    return written
 
 
-def _inspection(held: Claim, folder: Path, error: dict[str, Any] | None) -> dict[str, Any] | None:
-    if held.kind != "inspect" or error:
+def _cancel(site: Site, held: Claim) -> None:
+    with site.db.write() as session:
+        claims.finish(
+            session,
+            held,
+            "canceled",
+            [],
+            keep_for=timedelta(hours=site.settings.retention_hours),
+            error=Canceled("The job was canceled on request").problem(),
+        )
+
+
+def _inspection(held: Claim, folder: Path, ended: Ended) -> dict[str, Any] | None:
+    if held.kind != "inspect" or ended.error:
         return None
     found = results.read_json(folder / "out" / "inspect.json")
     return found if isinstance(found, dict) else None
-
-
-def _redacted(said: str, storage: LocalStorage, folder: Path) -> str:
-    """What the child said, without the paths of this machine."""
-    text = said.replace("\0", "").replace(str(folder), "<job>").replace(str(storage.root), "<storage>")
-    return text.replace(str(Path(workers.__file__).parent.parent), "<onnxhub>")

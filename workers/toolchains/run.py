@@ -102,7 +102,9 @@ class Toolchain:
             on_event=on_event,
             should_stop=should_stop,
         )
-        outcome.raise_for_status(f"{self.title} ({action})")
+        # Status 1 is the tool's own "no", told in result.json; everything else is for us to interpret.
+        if outcome.code != 1 or not (folder / "result.json").exists():
+            outcome.raise_for_status(f"{self.title} ({action})")
         return _result(folder, outcome.stderr)
 
     def _interpreter(self) -> Path:

@@ -1,0 +1,107 @@
+"""MXNet -> ONNX: assemble the upload, reduce the symbol to inference, read it operator by operator.
+
+The batch axis is left free first; a layer that needs its size sends the reader round once more with fixed sizes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.mxnet.assemble import Assembled, assemble
+from workers.formats.mxnet.net import Net, build
+from workers.formats.mxnet.read import (
+    activation,
+    attention,
+    boxes,
+    control,
+    convolution,
+    creation,
+    detection,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    numpy_functions,
+    pooling,
+    recurrent,
+    reduction,
+    refusals,
+    regions,
+    reshape,
+    resize,
+    rounding,
+    sequence,
+    shape,
+    slicing,
+    special,
+)
+from workers.formats.mxnet.read.inputs import Shapes, dtypes, freed, shapes
+from workers.formats.mxnet.read.layer import FreeAxis, reads
+from workers.formats.mxnet.read.network import Pass, add_outputs, run
+
+# Importing a family registers its operators.
+FAMILIES = (
+    activation, attention, boxes, control, convolution, creation, detection, elementwise, indexing, linear,
+    normalization, numpy_functions, pooling, recurrent, reduction, refusals, regions, reshape, resize, rounding,
+    sequence, shape, slicing, special,
+)  # fmt: skip
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded MXNet model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
+    source = assemble(request.upload)
+    net = build(source, request.options)
+    fixed = shapes(net, source, request.options)
+    state, notes = _read(net, source, fixed, request)
+    add_outputs(state, net)
+    notes = [*source.notes, *net.notes, *state.scope.notes, *notes, *_widened(state, source)]
+    return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(notes)))
+
+
+def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
+    """With the batch axis free; where a layer forbids that, with the sizes that were given."""
+    one = partial(run, net, source, types=dtypes(net, source, request.options), progress=request.progress)
+    blocked: FreeAxis | None = None
+    for variant in freed(net, fixed, request.options):
+        try:
+            return one(shapes=variant), []
+        except FreeAxis as error:
+            blocked = blocked or error
+    try:
+        state = one(shapes=fixed)
+    except FreeAxis as error:
+        raise _needs_size(error, fixed) from error
+    if blocked is None:
+        return state, []
+    detail = (
+        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    )
+    return state, [Note("fixed-batch", detail, blocked.layer)]
+
+
+def _needs_size(error: FreeAxis, fixed: Shapes) -> ConversionError:
+    """The user freed an axis that the net needs, or a size depends on the data itself."""
+    if any(not isinstance(size, int) for shape in fixed.values() for size in shape):
+        return InvalidOptions(
+            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("mxnet", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def _widened(state: Pass, source: Assembled) -> list[Note]:
+    narrow = any(array.data is not None and array.data.dtype.itemsize == 2 for array in source.params.values())
+    if not narrow or not state.widen:
+        return []
+    detail = (
+        "The parameters are stored in half precision and the graph does not say in which precision it computes: "
+        "they were widened to float32. Give an input the type float16 in 'input_dtypes' to compute in half precision."
+    )
+    return [Note("widened-parameters", detail, source.params_file)]
+
+
+def coverage() -> dict[str, str]:
+    """Operator names: an empty string when they are read, else the reason of their refusal."""
+    return reads.coverage()

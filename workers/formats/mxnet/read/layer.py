@@ -1,0 +1,232 @@
+"""What a reading function sees: the registry, one node with its attributes, and the reading at large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from workers.errors import MalformedModel, UnsupportedLayer
+from workers.formats.contract import Note
+from workers.formats.mxnet import attributes
+from workers.formats.mxnet.symbol import Node
+from workers.formats.rules import Reads
+from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
+
+Value = ir.Value
+Array = npt.NDArray[Any]
+Rule = Callable[..., Value | Sequence[Value]]
+T = TypeVar("T")
+reads: Reads[Rule] = Reads("MXNet")
+F32, F64, F16, I64, I32, BOOL, BF16 = (
+    ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.INT64, ir.DataType.INT32,
+    ir.DataType.BOOL, ir.DataType.BFLOAT16,
+)  # fmt: skip
+DTYPES = {
+    "float32": F32, "float64": F64, "float16": F16, "int64": I64, "int32": I32, "bool": BOOL, "bfloat16": BF16,
+    "uint8": ir.DataType.UINT8, "int8": ir.DataType.INT8,
+}  # fmt: skip
+FLOATS = (F32, F64, F16, BF16)
+
+
+class FreeAxis(Exception):
+    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
+
+    def __init__(self, layer: str, type: str, reason: str) -> None:
+        super().__init__(reason)
+        self.layer = layer
+        self.type = type
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Scope:
+    """What all layers of one pass share.
+
+    ``symbols``: where the size of a free axis can be found at run time, by its name. ``zeros``: states that MXNet makes
+    as zeros of a batch size found later; they have 1 there. ``packed``: the pieces of vectors put together from
+    parameters. ``inner`` reads a sub-graph: (builder, symbol, values of its variables) -> its outputs.
+    """
+
+    file: str
+    np_shape: bool = False
+    symbols: dict[str, tuple[Value, int]] = field(default_factory=dict)
+    zeros: set[Value] = field(default_factory=set)
+    packed: dict[Value, list[Array]] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    inner: Callable[..., list[Value]] | None = None
+
+
+class Layer:
+    """One node: ``layer.flag("no_bias", False)`` reads an attribute, ``layer.shape(x)`` a size.
+
+    ``outputs`` tells how many of its outputs someone reads.
+    """
+
+    def __init__(self, node: Node, scope: Scope, outputs: int = 1) -> None:
+        self.node = node
+        self.scope = scope
+        self.name = node.name
+        self.type = node.op
+        self.outputs = outputs
+
+    # --- endings ------------------------------------------------------------------------------------------------------
+
+    def unsupported(self, reason: str) -> UnsupportedLayer:
+        """To be raised: the layer is well-formed and cannot be said in ONNX."""
+        return UnsupportedLayer("mxnet", self.name, self.type, reason)
+
+    def malformed(self, reason: str) -> MalformedModel:
+        """To be raised: MXNet would refuse this layer, too."""
+        return MalformedModel(
+            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
+        )
+
+    def free(self, reason: str) -> FreeAxis:
+        """To be raised: the layer needs a size that was left free."""
+        return FreeAxis(self.name, self.type, reason)
+
+    def note(self, code: str, detail: str) -> None:
+        self.scope.notes.append(Note(code, detail, self.name))
+
+    # --- attributes ---------------------------------------------------------------------------------------------------
+
+    def _given(self, key: str, read: Callable[[str], T], default: T) -> T:
+        text = self.node.attrs.get(key)
+        if text is None or text.strip() == "None":
+            return default
+        try:
+            return read(text)
+        except ValueError as error:
+            raise self.malformed(f"its attribute {key}: {error}") from None
+
+    def has(self, key: str) -> bool:
+        return self.node.attrs.get(key, "None").strip() != "None"
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        if default is None:
+            self.need(key)
+        return self._given(key, attributes.integer, default or 0)
+
+    def real(self, key: str, default: float | None = None) -> float:
+        if default is None:
+            self.need(key)
+        return float(self._given(key, attributes.real, default or 0.0))
+
+    def flag(self, key: str, default: bool) -> bool:
+        return self._given(key, attributes.flag, default)
+
+    def word(self, key: str, default: str) -> str:
+        return self._given(key, str.strip, default)
+
+    def slots(self, key: str) -> tuple[int | None, ...]:
+        """A tuple in which None may stand, as in the ends of a slice."""
+        nothing: tuple[int | None, ...] = ()
+        return self._given(key, _integers, nothing)
+
+    def integers(self, key: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """A tuple of integers; an empty one counts as absent."""
+        found = self.slots(key)
+        if any(item is None for item in found):
+            raise self.malformed(f"its attribute {key} holds None")
+        return tuple(item for item in found if item is not None) or default
+
+    def reals(self, key: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
+        nothing: tuple[float | None, ...] = ()
+        found = self._given(key, _reals, nothing)
+        return tuple(item for item in found if item is not None) or default
+
+    def need(self, key: str) -> None:
+        if not self.has(key):
+            raise self.malformed(f"its attribute {key} is missing")
+
+    def dtype(self, default: ir.DataType = F32, key: str = "dtype") -> ir.DataType:
+        word = self.word(key, "None")
+        if word == "None":
+            return default
+        if word not in DTYPES:
+            raise self.malformed(f"its attribute {key} is {word!r}, which is no element type")
+        return DTYPES[word]
+
+    # --- shapes -------------------------------------------------------------------------------------------------------
+
+    def shape(self, x: Value) -> tuple[Dim, ...]:
+        """The shape of an input; its rank must be known."""
+        try:
+            return GraphBuilder.shape(x)
+        except ValueError:
+            raise self.free("it needs the rank of its input, which depends on the data") from None
+
+    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> tuple[int, ...]:
+        """The sizes of the axes [first, stop), which must be fixed."""
+        sizes = self.shape(x)[first:stop]
+        fixed = tuple(dim for dim in sizes if isinstance(dim, int))
+        if len(fixed) != len(sizes):
+            axes = [axis for axis, dim in enumerate(sizes, first) if not isinstance(dim, int)]
+            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
+        return fixed
+
+    def size(self, x: Value, axis: int) -> int:
+        self.rank(x, *range(axis + 1, 33))
+        return self.sizes(x, axis, axis + 1)[0]
+
+    def rank(self, x: Value, *allowed: int) -> int:
+        """The input's rank, which must be one of ``allowed`` if any are given."""
+        rank = len(self.shape(x))
+        if allowed and rank not in allowed:
+            words = " or ".join(map(str, allowed)) if len(allowed) < 6 else f"{allowed[0]} or more"
+            raise self.malformed(f"its input has {rank} axes; it takes {words}")
+        return rank
+
+    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
+        """An axis as a non-negative one; negative ones count from the end."""
+        if not -(rank + extra) <= axis < rank + extra:
+            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
+        return axis + rank + extra if axis < 0 else axis
+
+    def same(self, a: Dim, b: Dim, what: str) -> None:
+        """Two sizes must be one: numbers that differ are an error, a number and a free axis a reason to fall back."""
+        if isinstance(a, int) and isinstance(b, int):
+            if a != b:
+                raise self.malformed(f"{what} is {a} here and {b} there")
+        elif a != b:
+            raise self.free(f"{what} must be {a if isinstance(a, int) else b}")
+
+    # --- types --------------------------------------------------------------------------------------------------------
+
+    def element(self, x: Value) -> ir.DataType:
+        if x.dtype is None:
+            raise self.free("it needs the element type of its input")
+        return x.dtype
+
+    def number(self, x: Value, value: float) -> Array:
+        """``value`` as a constant of the element type of ``x``."""
+        dtype = self.element(x).numpy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(value).astype(dtype)
+
+    def is_float(self, x: Value) -> bool:
+        return self.element(x) in FLOATS
+
+
+def _integers(text: str) -> tuple[int | None, ...]:
+    return attributes.items(text, attributes.integer)
+
+
+def _reals(text: str) -> tuple[float | None, ...]:
+    return attributes.items(text, attributes.real)
+
+
+def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
+    """``x`` as ``dtype``, itself where it is that already."""
+    return x if x.dtype == dtype else g.Cast(x, to=int(dtype))
+
+
+def whole(g: GraphBuilder, x: Value) -> Value:
+    """Indices, which MXNet keeps in floats, as int64; fractions are cut off."""
+    return cast(g, x, I64)

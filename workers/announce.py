@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,8 +21,7 @@ from app.settings import Settings
 log = structlog.get_logger("worker")
 
 BEAT_SECONDS = 3.0
-# How often a worker looks whether it can do more than before (a toolchain was installed).
-LOOK_AGAIN_BEATS = 20
+ANSWER_SECONDS = 120
 
 
 @dataclass(slots=True)
@@ -33,6 +33,13 @@ class _Announcer:
 
 
 _running: _Announcer | None = None
+_asking: subprocess.Popen[bytes] | None = None
+
+
+def prepare() -> None:
+    """Ask the engine already while Celery starts."""
+    global _asking
+    _asking = _ask()
 
 
 def start(settings: Settings) -> None:
@@ -52,28 +59,41 @@ def stop() -> None:
             rows.leave(session, _running.id)
 
 
-def capabilities() -> dict[str, Any]:
+def _ask() -> subprocess.Popen[bytes]:
     """What the engine can do here, asked in a process of its own: this one stays small and free of its libraries."""
-    done = subprocess.run(
-        [sys.executable, "-m", "workers.capabilities"], stdout=subprocess.PIPE, check=True, timeout=120
-    )
-    told: dict[str, Any] = json.loads(done.stdout)
+    return subprocess.Popen([sys.executable, "-m", "workers.capabilities"], stdout=subprocess.PIPE)
+
+
+def _capabilities() -> dict[str, Any]:
+    global _asking
+    asked, _asking = _asking or _ask(), None
+    answer, _ = asked.communicate(timeout=ANSWER_SECONDS)
+    if asked.returncode:
+        raise OSError(f"python -m workers.capabilities ended with status {asked.returncode}")
+    told: dict[str, Any] = json.loads(answer)
     return told
 
 
 def _keep(announcer: _Announcer) -> None:
-    beats = 0
+    known: object = None
     while True:
         try:
-            if beats % LOOK_AGAIN_BEATS == 0:
-                told = capabilities()
+            installed = _installed()
+            if installed != known:  # at the start, and when a toolchain came or went
+                told = _capabilities()
                 with announcer.db.write() as session:
                     rows.announce(session, announcer.id, announcer.slots, told)
+                known = installed
             else:
                 with announcer.db.write() as session:
                     rows.beat(session, announcer.id)
-            beats += 1
         except Exception:  # tried again at the next beat
             log.exception("announcement failed")
         if announcer.stopping.wait(BEAT_SECONDS):
             return
+
+
+def _installed() -> tuple[str, ...]:
+    """The toolchains' folders, which bear the digests of their locks."""
+    folder = Path(os.environ.get("ONNXHUB_TOOLCHAINS") or Settings().home / "toolchains")
+    return tuple(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ()

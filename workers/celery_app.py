@@ -67,6 +67,13 @@ def _die_with_parent(**_: Any) -> None:
         os._exit(1)
 
 
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _prepare(**_: Any) -> None:
+    from workers import announce
+
+    announce.prepare()
+
+
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _announce(**_: Any) -> None:
     from workers import announce

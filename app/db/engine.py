@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
@@ -39,6 +37,9 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema up to date; processes that start together take turns."""
+        from alembic import command  # half a second that a process which does not migrate need not spend
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._alone(), self.engine.connect() as connection:

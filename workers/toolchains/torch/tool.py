@@ -44,9 +44,8 @@ def to_tensor(array, dtype, device):
         array = array.view({1: np.uint8, 2: np.uint16}[array.dtype.itemsize])
     # A tensor of its own: np.load's arrays may not be aligned or writable.
     tensor = torch.from_numpy(np.array(array, order="C"))
-    wanted = getattr(torch, dtype) if dtype else tensor.dtype
-    if wanted != tensor.dtype and tensor.dtype in (torch.uint8, torch.uint16) and wanted.itemsize == tensor.dtype.itemsize:
-        tensor = tensor.view(wanted)
+    if dtype == "bfloat16" or (dtype or "").startswith("float8"):
+        tensor = tensor.view(getattr(torch, dtype))
     return tensor.to(device)
 
 
@@ -108,7 +107,7 @@ def flat(result):
 
 
 def timed(function, runs, device):
-    """The result of the first call, and the median seconds of ``runs`` calls after it (of itself when there are none)."""
+    """The result of the first call, and the median seconds of ``runs`` calls after it (its own, of none)."""
 
     def call():
         start = time.perf_counter()
@@ -137,7 +136,8 @@ def run_pytorch(request, folder, report):
     device = device_of(request)
     report(0, 2, "load")
     model, table = load_module(only(request["model"], ".py", folder), device)
-    by_name = dict(zip(request["input_names"], inputs_of(request, folder, types_of(request, table), device), strict=True))
+    given = inputs_of(request, folder, types_of(request, table), device)
+    by_name = dict(zip(request["input_names"], given, strict=True))
     report(1, 2, "run")
     runs = request.get("options", {}).get("runs", 0)
     with torch.no_grad():
@@ -170,16 +170,20 @@ def enlarged(tensors, table):
     return result
 
 
+def summary(error):
+    return "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+
+
 def export(model, examples, table):
     """The exported program, and why its axes are not free if they are not."""
-    auto = torch.export.Dim.AUTO
-    free = [{axis: auto for axis, size in enumerate(shape or ()) if not isinstance(size, int)} for _, shape in table.values()]
+    auto, shapes = torch.export.Dim.AUTO, [shape or () for _, shape in table.values()]
+    free = [{axis: auto for axis, size in enumerate(shape) if not isinstance(size, int)} for shape in shapes]
     if not any(free):
         return torch.export.export(model, tuple(examples)), None
     try:
         return torch.export.export(model, tuple(enlarged(examples, table)), dynamic_shapes=tuple(free)), None
     except Exception as error:
-        reason = "%s: %s" % (type(error).__name__, str(error).strip().split("\n")[0])
+        reason = summary(error)
     return torch.export.export(model, tuple(examples)), reason
 
 
@@ -217,8 +221,7 @@ def export_pytorch(request, folder, report):
         try:
             program, reason = export(model, ordered, table)
         except Exception as error:
-            line = str(error).strip().split("\n")[0]
-            raise Refused("unsupported", "torch.export cannot trace the model: %s: %s" % (type(error).__name__, line)) from error
+            raise Refused("unsupported", "torch.export cannot trace the model: %s" % summary(error)) from error
         report(1, 3, "save")
         torch.export.save(program, os.path.join(folder, file))
         report(2, 3, "check")

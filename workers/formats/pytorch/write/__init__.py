@@ -10,20 +10,19 @@ from importlib import import_module
 import onnx_ir as ir
 
 from workers.errors import Unsupported, UnsupportedLayer, UnsupportedOperators
-from workers.formats.contract import Note, Written, WriteRequest
+from workers.formats.contract import Note, WriteRequest, Written
 from workers.formats.pytorch.write import weights
 from workers.formats.pytorch.write.integers import RULES, Ints
 from workers.formats.pytorch.write.net import NetWriter
-from workers.formats.pytorch.write.registry import WRITES
+from workers.formats.pytorch.write.registry import COMPARING, WRITES
 from workers.formats.pytorch.write.source import WEIGHTS, assemble
-from workers.formats.pytorch.write.types import WIDE_UNSIGNED
 from workers.hub.legalise import legalise as legalise_for
 from workers.hub.node import Node
 
 FAMILIES = (
     "linear", "elementwise", "activation", "convolution", "padding", "pooling", "normalization", "reduction", "shape",
     "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization", "detection", "signal",
-    "random", "loss",
+    "random", "loss", "text_features",
 )  # fmt: skip
 
 for _family in FAMILIES:
@@ -32,12 +31,22 @@ for _family in FAMILIES:
 REQUIREMENTS = ("numpy==2.4.6", "safetensors==0.8.0", "torch==2.13.0")
 
 # Operators that move elements without computing: PyTorch does these for every unsigned type.
-MOVES = frozenset("Cast CastLike Concat Expand Flatten Identity Reshape Slice Split Squeeze Transpose Unsqueeze "
-                  "Shape Size ConstantOfShape If Loop Scan DequantizeLinear QuantizeLinear".split())  # fmt: skip
+MOVES = frozenset({
+    "Cast", "CastLike", "Concat", "ConstantOfShape", "DequantizeLinear", "Expand", "Flatten", "Identity", "If", "Loop",
+    "QuantizeLinear", "Reshape", "Scan", "Shape", "Size", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+})  # fmt: skip
 
 
 def legalise(model: ir.Model) -> list[Note]:
-    """Rewrite ``model`` in place until the writer can say all of it; raises UnsupportedOperators."""
+    """Rewrite ``model`` in place until the writer can say all of it; raises UnsupportedOperators.
+
+    An element type that PyTorch has not is beyond any rule, and said before rules are tried.
+    """
+    nodes = [Node(raw) for raw in model.graph.all_nodes()]
+    hopeless = [(node, WRITES.type_refused(node)) for node in nodes]
+    refused = [Unsupported(node.layer, node.layer_type, reason) for node, reason in hopeless if reason is not None]
+    if refused:
+        raise UnsupportedOperators("pytorch", refused)
     return legalise_for(model, WRITES, system="pytorch")
 
 
@@ -77,11 +86,12 @@ def emit(net: NetWriter, node: Node) -> None:
     """Write one node: as arithmetic on Python integers where it is that, else by its writing function."""
     if node.raw in net.skipped or _as_integers(net, node):
         return
-    outer, net.carried = net.carried, node.key not in MOVES
+    outer = net.carried, net.flipped
+    net.carried, net.flipped = node.key not in MOVES, node.key in COMPARING
     try:
         WRITES.of(node)(net, node)
     finally:
-        net.carried = outer
+        net.carried, net.flipped = outer
 
 
 def _as_integers(net: NetWriter, node: Node) -> bool:
@@ -106,4 +116,4 @@ def _origin(model: ir.Model) -> str:
     return f"converted from {producer}" if producer != "onnxhub" else "converted by onnxhub"
 
 
-__all__ = ["WIDE_UNSIGNED", "coverage", "legalise", "write"]
+__all__ = ["coverage", "legalise", "write"]

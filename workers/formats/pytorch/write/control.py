@@ -65,7 +65,7 @@ def loop(net: NetWriter, node: Node) -> None:
     net.alias(condition, state if checked else "torch.tensor(True)")
     number = net.fresh(counter.name or "i")
     used = bool(counter.uses()) or counter.is_graph_output()
-    rounds = f"range({net.int(node, 0)})" if node.input(0) is not None else "itertools.count()"
+    rounds = f"range({net.integer(node, 0)})" if node.input(0) is not None else "itertools.count()"
     net.bind_ints(counter, Ints((Int(number, True),), True))
     with net.block(f"for {number if used else '_'} in {rounds}:"):
         if checked:
@@ -74,8 +74,8 @@ def loop(net: NetWriter, node: Node) -> None:
         net.nodes(body)
         for name, value in zip(lists, body.outputs[1 + count :], strict=True):
             net.line(f"{name}.append({net.plain(value)})")
-        results = [net.plain(value) for value in body.outputs[1 : 1 + count]]
-        _assign(net, [*names, *([state] if checked else [])], [*results, *([net.plain(body.outputs[0])] if checked else [])])
+        ahead = [*body.outputs[1 : 1 + count], *(body.outputs[:1] if checked else ())]
+        _assign(net, [*names, state] if checked else names, [net.plain(value) for value in ahead])
     for value, name in zip(node.outputs[:count], names, strict=True):
         net.alias(value, name)
     for value, name, inner in zip(node.outputs[count:], lists, body.outputs[1 + count :], strict=True):

@@ -17,7 +17,7 @@ def _castable(node: Node) -> bool | str:
         return f"PyTorch has no tensors of {'an unknown type' if target is None else target.name}"
     if node.dtype() in COMPLEX and target not in COMPLEX:
         return "PyTorch would drop the imaginary part"
-    return target not in (D.INT4, D.UINT4) or "PyTorch has no four-bit integers"
+    return True
 
 
 @writes("Cast", "CastLike", only_if=_castable)
@@ -34,7 +34,11 @@ def cast(net: NetWriter, node: Node) -> None:
 def converted(
     net: NetWriter, x: str, target: ir.DataType, *, source: ir.DataType | None = None, saturate: bool = True
 ) -> str:
-    """``x`` in another type. torch turns what is too large for an eight-bit float into NaN or infinity."""
+    """``x`` in another type. Four-bit integers keep the low bits; torch turns too large eight-bit floats into NaN."""
+    if target is D.INT4:
+        return f"(({x}.to(torch.int32) + 8) % 16 - 8).to(torch.int8)"
+    if target is D.UINT4:
+        return f"({x}.to(torch.int32) % 16).to(torch.uint8)"
     if target not in FLOAT8:
         return f"{x}.to({torch_name(target)})"
     wide = x if source in (D.FLOAT, None) else f"{x}.to(torch.float32)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.net import NetWriter
@@ -48,13 +49,21 @@ class Window:
             pads = self._same(node)
         self.begin, self.end = pads[:axes], pads[axes:]
 
+    @classmethod
+    def of(
+        cls, size: Sequence[int], strides: Sequence[int], dilations: Sequence[int], begin: Sequence[int],
+        end: Sequence[int],
+    ) -> Window:  # fmt: skip
+        window = cls.__new__(cls)
+        window.kernel, window.strides, window.dilations = tuple(size), tuple(strides), tuple(dilations)
+        window.begin, window.end, window.auto = tuple(begin), tuple(end), "NOTSET"
+        return window
+
     def _same(self, node: Node) -> tuple[int, ...]:
         """Pads that give ceil(size / stride) windows; () as long as a size is free."""
         shape = shape_of(node.x(0)) or ()
         begin, end = [], []
-        for size, kernel, stride, dilation in zip(
-            shape[2:], self.kernel, self.strides, self.dilations, strict=False
-        ):
+        for size, kernel, stride, dilation in zip(shape[2:], self.kernel, self.strides, self.dilations, strict=False):
             if stride == 1:
                 total = (kernel - 1) * dilation
             elif isinstance(size, int):
@@ -75,17 +84,19 @@ class Window:
         """The pads depend on sizes known only at run time."""
         return bool(self.kernel) and not self.begin
 
-    def padding(self, *, value: str | None = None) -> tuple[str, str | None]:
-        """Arguments of F.pad after the tensor: the last axis comes first; and the value."""
-        pairs = [str(pad) for pair in zip(reversed(self.begin), reversed(self.end), strict=True) for pad in pair]
-        return text.tuple_of(pairs), value
+    def same(self, net: NetWriter, x: str) -> str:
+        """The pads of SAME as an expression, for sizes known only at run time."""
+        sizes = [list_of(each) for each in (self.kernel, self.strides, self.dilations)]
+        return text.call(net.helper("same_pads"), x, *sizes, self.auto == "SAME_UPPER")
+
+    def padding(self) -> str:
+        """The argument of F.pad: both ends of the last axis come first."""
+        pairs = zip(reversed(self.begin), reversed(self.end), strict=True)
+        return text.tuple_of([str(pad) for pair in pairs for pad in pair])
 
     def padded(self, net: NetWriter, x: str, *, value: str | None = None) -> str:
         """``x`` with the pads added explicitly."""
-        if self.free:
-            same = (self.kernel, self.strides, self.dilations, self.auto == "SAME_UPPER")
-            return text.call(net.helper("pad_same"), x, *same, value=value)
-        pads, value = self.padding(value=value)
+        pads = f"{net.helper('ends')}({self.same(net, x)})" if self.free else self.padding()
         return text.call("F.pad", x, pads, value=value)
 
 
@@ -112,13 +123,16 @@ def conv(net: NetWriter, node: Node) -> None:
     x, padding = net.x(node), plain(window.begin, 0)
     if not window.symmetric:
         x, padding = window.padded(net, x), None
-    settings = {"stride": plain(window.strides, 1), "padding": padding, "dilation": plain(window.dilations, 1)}
+    settings: dict[str, Any] = {
+        "stride": plain(window.strides, 1),
+        "padding": padding,
+        "dilation": plain(window.dilations, 1),
+    }
     groups = None if group == 1 else group
     axes, state = len(window.kernel), weights(node)
     if state is None:
-        bias = net.opt(node, 2)
-        function = f"F.conv{axes}d"
-        net.set(node, text.call(function, x, net.x(node, 1), *([] if bias is None else [bias]), **settings, groups=groups))
+        given = [value for value in (x, net.x(node, 1), net.opt(node, 2)) if value is not None]
+        net.set(node, text.call(f"F.conv{axes}d", *given, **settings, groups=groups))
         return
     out, inner = state["weight"].shape[:2]
     bias_less = None if "bias" in state else False
@@ -190,7 +204,7 @@ def conv_transpose(net: NetWriter, node: Node) -> None:
     """Where torch cannot say the pads, the whole result is computed and its ends are cut off."""
     plan, group = Transposed(node), node.i("group", 1)
     begin, extra = (plan.begin, plan.output_padding) if plan.direct else ((0,) * len(plan.kernel), plan.extra)
-    settings = {
+    settings: dict[str, Any] = {
         "stride": plain(plan.strides, 1),
         "padding": plain(begin, 0),
         "output_padding": plain(extra, 0),
@@ -208,8 +222,9 @@ def conv_transpose(net: NetWriter, node: Node) -> None:
             bias=None if "bias" in state else False, word="deconv", state=state,
         )  # fmt: skip
     if not plan.direct:
-        cut = [f"-{pad}" if pad else "0" for pair in zip(reversed(plan.begin), reversed(plan.end), strict=True) for pad in pair]
-        net.line(f"{net.name_of(node.outputs[0])} = F.pad({net.name_of(node.outputs[0])}, {text.tuple_of(cut)})")
+        pairs = zip(reversed(plan.begin), reversed(plan.end), strict=True)
+        cut = text.tuple_of([str(-pad) for pair in pairs for pad in pair])
+        net.line(f"{net.name_of(node.outputs[0])} = F.pad({net.name_of(node.outputs[0])}, {cut})")
 
 
 @writes("DeformConv", only_if=lambda n: n.rank == 4 or "only deformable convolution over two spatial axes is written")

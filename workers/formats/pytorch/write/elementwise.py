@@ -63,6 +63,8 @@ def operands(net: NetWriter, node: Node, *, trained: bool = False) -> tuple[str,
 def infix(net: NetWriter, node: Node) -> None:
     """Factors and terms that are weights can be trained further."""
     a, b = operands(net, node, trained=node.op in ("Add", "Mul"))
+    if node.op == "Equal" and net.scalar(node.x(0), 64) == a:
+        a, b = b, a
     net.set(node, f"{a} {INFIX[node.op]} {b}")
 
 
@@ -79,9 +81,13 @@ def div(net: NetWriter, node: Node) -> None:
         net.set(node, f'torch.div({a}, {b}, rounding_mode="trunc")')
 
 
-@writes("Mod", only_if=lambda node: node.dtype() is not D.UINT64 or "PyTorch cannot order unsigned 64-bit integers")
+@writes("Mod")
 def mod(net: NetWriter, node: Node) -> None:
     """``fmod`` has the sign of the dividend, else the remainder has that of the divisor."""
+    if node.dtype() is D.UINT64:
+        a, b = net.x(node, 0), net.x(node, 1)
+        net.set(node, f"{a} - {text.call(net.helper('divide_unsigned'), a, b)} * {b}")
+        return
     function = "torch.fmod" if node.i("fmod") else "torch.remainder"
     a, b = net.x(node, 0), operands(net, node)[1]
     net.set(node, f"{function}({a}, {b})")
@@ -145,5 +151,5 @@ def where(net: NetWriter, node: Node) -> None:
     branches = [net.scalar(node.x(index)) for index in (1, 2)]
     if None not in branches:
         branches = [None, None]
-    given = [net.x(node, index) if literal is None else literal for index, literal in zip((1, 2), branches, strict=True)]
-    net.set(node, f"torch.where({net.x(node, 0)}, {given[0]}, {given[1]})")
+    a, b = (literal or net.x(node, index) for index, literal in zip((1, 2), branches, strict=True))
+    net.set(node, f"torch.where({net.x(node, 0)}, {a}, {b})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.activation import axis
@@ -10,7 +11,7 @@ from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import rank_known, writes
 from workers.formats.pytorch.write.types import FLOATS, D
 from workers.formats.pytorch.write.weights import weight_of
-from workers.hub.node import Node, constant_of
+from workers.hub.node import Array, Node, constant_of
 
 
 @writes("Gather")
@@ -18,24 +19,28 @@ def gather(net: NetWriter, node: Node) -> None:
     """Rows of a weight matrix by number are nn.Embedding; one number takes its axis away, as Python's index does."""
     dim, table = axis(node, 0), node.const(0)
     indices = node.x(1)
-    if table is not None and table.ndim == 2 and dim == 0 and node.dtype() in FLOATS and indices.is_graph_input():
+    matrix = table is not None and table.ndim == 2 and dim == 0 and node.dtype() in FLOATS
+    if table is not None and matrix and _given(indices):
         state = {"weight": weight_of(node.x(0))}
         path = net.module(node, text.call("nn.Embedding", *state["weight"].shape), "embedding", state)
         net.set(node, f"{path}({net.plain(indices)})")
         return
     before = ":, " * dim if dim >= 0 else "..., "
-    known = net.as_ints(indices)
-    if known is not None and known.scalar:
-        net.set(node, f"{net.parameter(node, 0)}[{before}{known.items[0]}]")
-        return
-    run = _consecutive(constant_of(indices))
+    known, run = net.as_ints(indices), _consecutive(constant_of(indices))
+    place = net.plain(indices) if known is None or not known.scalar else str(known.items[0])
     if run is not None:
-        net.set(node, f"{net.x(node)}[{before}{run[0]}:{run[1]}]")
-        return
-    net.set(node, f"{net.parameter(node, 0)}[{before}{net.plain(indices)}]")
+        place = f"{run[0]}:{run[1]}"
+    net.set(node, f"{net.parameter(node, 0) if matrix else net.x(node)}[{before}{place}]")
 
 
-def _consecutive(indices: np.ndarray | None) -> tuple[int, int] | None:  # type: ignore[type-arg]
+def _given(indices: ir.Value) -> bool:
+    """Whether the indices are an input of the model, cast or not: numbers of words, which are not negative."""
+    producer = indices.producer()
+    source = producer.inputs[0] if producer is not None and producer.op_type == "Cast" else indices
+    return source is not None and source.is_graph_input()
+
+
+def _consecutive(indices: Array | None) -> tuple[int, int] | None:
     """First and last + 1 when the constant vector counts up by one."""
     if indices is None or indices.ndim != 1 or indices.size == 0 or indices[0] < 0:
         return None
@@ -46,13 +51,13 @@ def _consecutive(indices: np.ndarray | None) -> tuple[int, int] | None:  # type:
 def _places(net: NetWriter, node: Node, index: int, dim: int) -> str:
     """Indices as int64; negative ones count from the end, which torch.gather does not know."""
     value = node.x(index)
-    array = constant_of(value)
+    array, producer = constant_of(value), value.producer()
     places = net.plain(value)
-    if array is not None and (array.size == 0 or array.min() >= 0):
+    counted = producer is not None and producer.op_type in ("TopK", "ArgMax", "ArgMin", "NonZero")
+    if counted or (array is not None and (array.size == 0 or array.min() >= 0)):
         return places if value.dtype is D.INT64 else f"{places}.to(torch.int64)"
-    return f"{places} % {net.plain(node.x(0))}.shape[{dim}]" if value.dtype is D.INT64 else (
-        f"{places}.to(torch.int64) % {net.plain(node.x(0))}.shape[{dim}]"
-    )
+    wide = places if value.dtype is D.INT64 else f"{places}.to(torch.int64)"
+    return f"{wide} % {net.plain(node.x(0))}.shape[{dim}]"
 
 
 @writes("GatherElements")
@@ -99,7 +104,7 @@ def compress(net: NetWriter, node: Node) -> None:
 
 @writes("OneHot")
 def one_hot(net: NetWriter, node: Node) -> None:
-    call = text.call(net.helper("one_hot"), net.x(node), net.int(node, 1), net.x(node, 2), node.i("axis", -1))
+    call = text.call(net.helper("one_hot"), net.x(node), net.integer(node, 1), net.x(node, 2), node.i("axis", -1))
     net.set(node, call)
 
 

@@ -1,7 +1,7 @@
 """Shape arithmetic as plain Python integers: ``x.reshape(x.shape[0], -1)`` instead of tensors of sizes.
 
-ONNX computes shapes with tensor operators (Shape, Gather, Concat, Mul, ...). Where such a chain starts at a shape, it is
-carried here as Python integers, which readers can follow and torch.export keeps symbolic.
+ONNX computes shapes with tensor operators (Shape, Gather, Concat, Mul, ...). Where such a chain starts at a shape, it
+is carried here as Python integers, which readers can follow and torch.export keeps symbolic.
 """
 
 from __future__ import annotations

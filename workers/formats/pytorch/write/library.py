@@ -1,6 +1,6 @@
 """The helper functions that a written module may need, kept as text: nothing here runs or imports torch.
 
-``helpers/<family>.txt`` holds plain Python functions. A written file gets those that it calls, and those that these call.
+``helpers/<family>.txt`` holds plain Python functions. A written file gets those that it calls, and what these call.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def matmul(net: NetWriter, node: Node) -> None:
 def _following_bias(net: NetWriter, node: Node, features: int) -> Weight | None:
     """The bias, where the product is read by one Add of a constant vector only; that Add is then already written."""
     product = node.outputs[0]
-    uses = product.uses()
+    uses = tuple(product.uses())
     if len(uses) != 1 or product.is_graph_output():
         return None
     use = uses[0]

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 # Attributes that torch.nn.Module has itself; a submodule of that name would hide one.
-MODULE_ATTRIBUTES = frozenset(
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
-    "eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict "
-    "modules mtia named_buffers named_children named_modules named_parameters parameters register_backward_hook "
-    "register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook "
-    "register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ "
-    "set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
-    "clear items keys pop update values".split()
-)
+MODULE_ATTRIBUTES = frozenset({
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu",
+    "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
+    "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad", "clear", "items", "keys", "pop", "update", "values",
+})  # fmt: skip
 
 # Names that mean something else inside `forward`; l, O and I are hard to tell from digits.
 TAKEN = frozenset(dir(builtins)) | frozenset({"self", "torch", "nn", "F", "math", "Tensor", "Path", "l", "O", "I"})
@@ -54,6 +55,7 @@ def class_name(name: str) -> str:
     """``bvlc_googlenet`` -> ``BvlcGooglenet``; capitals inside a word stay."""
     words = [word for word in re.split(r"[^0-9A-Za-z]+", name) if word]
     text = "".join(word[0].upper() + word[1:] for word in words)
+    text = text[-60:]
     if not text or text[0].isdigit():
         text = f"Model{text}"
     return f"{text}Net" if text in TAKEN else text

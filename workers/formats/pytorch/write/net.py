@@ -8,6 +8,7 @@ known; until then an expression holds a token in their place.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +23,22 @@ from workers.formats.pytorch.write.names import TAKEN, components, identifier, u
 from workers.formats.pytorch.write.types import FLOATS, WIDE_UNSIGNED, torch_name
 from workers.formats.pytorch.write.weights import Weight, weight_of
 from workers.hub.node import Node, constant_of, shape_of
-from workers.hub.provenance import LAYER
+from workers.hub.provenance import LAYER, layer_of
 
 TOKEN = re.compile("«([0-9]+)»")
 LONGEST_INLINE = 48
+HIGHEST_BIT = "-0x8000000000000000"
+
+# Inside a source layer of more than MANY steps a module for each activation would only blow up the module's tree.
+MANY = 3
+FUNCTIONAL = {
+    "nn.CELU": "F.celu", "nn.ELU": "F.elu", "nn.GELU": "F.gelu", "nn.Hardsigmoid": "F.hardsigmoid",
+    "nn.Hardswish": "F.hardswish", "nn.LeakyReLU": "F.leaky_relu", "nn.LogSoftmax": "F.log_softmax",
+    "nn.Mish": "F.mish", "nn.ReLU": "torch.relu", "nn.ReLU6": "F.relu6", "nn.SELU": "F.selu",
+    "nn.Sigmoid": "torch.sigmoid", "nn.Softmax": "torch.softmax", "nn.Softplus": "F.softplus",
+    "nn.Softshrink": "F.softshrink", "nn.Softsign": "F.softsign", "nn.Tanh": "torch.tanh",
+    "nn.Threshold": "F.threshold",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -49,18 +62,25 @@ class NetWriter:
         self.members: list[Member] = []
         self.statements: list[tuple[int, str]] = []
         self.helpers: set[str] = set()
+        # A variable that in-place operators take over is in the end called after the last of its values.
+        self.renamed: dict[str, str] = {}
         self.depth = 0
+        # How the present node's operands of wide unsigned types are given: as int64, with the highest bit flipped.
         self.carried = False
+        self.flipped = False
         self._taken = set(TAKEN) | set(helpers())
         self._names: dict[ir.Value, str] = {}
         self._ints: dict[ir.Value, Ints] = {}
         self._shared: set[str] = set()
         self._modules: dict[tuple[object, ...], int] = {}
         self._merged: dict[ir.Value, ir.Value] = {}
+        self.pads_ahead: dict[ir.Value, tuple[int, ...]] = {}
         self.skipped: set[ir.Node] = set()
         for value in graph.inputs:
             self._names[value] = self.fresh(value.name or "input")
             self._shared.add(self._names[value])
+
+        self._sizes = Counter(layer_of(node) for node in graph.all_nodes())
 
     # --- names ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +150,10 @@ class NetWriter:
     def tensor(self, value: ir.Value) -> str:
         """As ``plain``, widened to int64 where PyTorch cannot compute with the unsigned type."""
         plain = self.plain(value)
-        return f"{plain}.to(torch.int64)" if self.carried and value.dtype in WIDE_UNSIGNED else plain
+        if not self.carried or value.dtype not in WIDE_UNSIGNED:
+            return plain
+        flip = self.flipped and value.dtype is ir.DataType.UINT64
+        return f"({plain}.to(torch.int64) ^ {HIGHEST_BIT})" if flip else f"{plain}.to(torch.int64)"
 
     def x(self, node: Node, index: int = 0) -> str:
         """Input ``index`` as a tensor."""
@@ -151,7 +174,7 @@ class NetWriter:
         array = constant_of(value)
         if array is None or array.size != 1 or value in self._names:
             return None
-        if array.ndim > (0 if rank is None else rank):
+        if array.ndim > (0 if rank is None else rank) or (self.flipped and value.dtype is ir.DataType.UINT64):
             return None
         return text.number(array.reshape(())[()])
 
@@ -176,7 +199,7 @@ class NetWriter:
             return (Int(f"int({self.plain(value)})"),)
         return tuple(Int(f"int({self.plain(value)}[{i}])") for i in range(int(str(shape[0]))))
 
-    def int(self, node: Node, index: int) -> str:
+    def integer(self, node: Node, index: int) -> str:
         """Input ``index``, one number, as a Python integer."""
         known = self.as_ints(node.input(index))
         return str(known.items[0]) if known is not None else f"int({self.plain(node.x(index))})"
@@ -208,15 +231,29 @@ class NetWriter:
     def set(self, node: Node, expression: str, index: int = 0, *, in_place: bool = False) -> None:
         """Assign output ``index``. ``in_place``: the result may take over the variable of the node's first input."""
         value = self._merged.get(node.outputs[index], node.outputs[index])
-        if self.carried and value.dtype in WIDE_UNSIGNED:
-            expression = f"({expression}).to({torch_name(value.dtype)})"
+        expression = self._narrowed(value, expression)
         if in_place and self._ends(node):
             self._names[value] = self._names[node.x(0)]
+            self.renamed[self._names[value]] = value.name or ""
         self.line(f"{self.name_of(value)} = {expression}")
 
     def set_all(self, node: Node, expression: str) -> None:
         """Assign all outputs from an expression that gives a tuple; those that nothing reads go to ``_``."""
         self.line(f"{', '.join(self.target(value) for value in node.outputs)} = {expression}")
+        for value in node.outputs:
+            name = self.target(value)
+            narrowed = self._narrowed(value, name)
+            if narrowed != name != "_":
+                self.line(f"{name} = {narrowed}")
+
+    def _narrowed(self, value: ir.Value, expression: str) -> str:
+        """A result in int64 back in its own unsigned type."""
+        if not self.carried or value.dtype not in WIDE_UNSIGNED:
+            return expression
+        inner = expression if re.fullmatch(r"\w+", expression) else f"({expression})"
+        if self.flipped and value.dtype is ir.DataType.UINT64:
+            inner = f"({inner} ^ {HIGHEST_BIT})"
+        return f"{inner}.to({torch_name(value.dtype)})"
 
     def merge(self, node: ir.Node, follower: ir.Node) -> None:
         """What is set for ``node`` is already the result of ``follower``, its only reader, which is not written."""
@@ -283,10 +320,14 @@ class NetWriter:
         in_place: bool = False,
         **keywords: Any,
     ) -> None:
-        """A submodule and its call: ``y = self.conv1(x)``."""
+        """A submodule and its call: ``y = self.conv1(x)``; a plain function call inside a layer of many steps."""
+        x = x or self.x(node)
+        functional = None if state else FUNCTIONAL.get(function)
+        if functional is not None and self._sizes[layer_of(node.raw)] > MANY:
+            self.set(node, text.call(functional, x, *arguments, **keywords), in_place=in_place)
+            return
         constructor = text.call(function, *arguments, **keywords)
-        path = self.module(node, constructor, word, state)
-        self.set(node, f"{path}({x or self.x(node)})", in_place=in_place)
+        self.set(node, f"{self.module(node, constructor, word, state)}({x})", in_place=in_place)
 
     def weight(self, value: ir.Value, *, trainable: bool = False, weight: Weight | None = None) -> str:
         """An initialiser that is used by an expression: a parameter where training would change it, else a buffer."""

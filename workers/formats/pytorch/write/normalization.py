@@ -30,8 +30,8 @@ def batch_normalization(net: NetWriter, node: Node) -> None:
     known = all(node.const(index) is not None for index in range(1, 5))
     if node.i("training_mode"):
         given = [net.x(node, index) for index in range(5)]
-        epsilon_, momentum = text.floating(node.f("epsilon", 1e-5)), text.floating(node.f("momentum", 0.9))
-        net.set_all(node, text.call(net.helper("batch_norm_training"), *given, epsilon_, momentum))
+        settings = [text.floating(node.f("epsilon", 1e-5)), text.floating(node.f("momentum", 0.9))]
+        net.set_all(node, text.call(net.helper("batch_norm_training"), *given, *settings))
         return
     one_type = len({node.dtype(index) for index in range(5)}) == 1
     if node.rank not in NORMS or not known or not one_type:
@@ -45,10 +45,10 @@ def batch_normalization(net: NetWriter, node: Node) -> None:
     if not affine:
         state = {name: state[name] for name in names[2:]}
     state["num_batches_tracked"] = ONE
-    momentum = np.float32(1) - np.float32(node.f("momentum", 0.9))
+    momentum = 1 - float(np.float32(node.f("momentum", 0.9)))
     net.layer(
         node, f"nn.{NORMS[node.rank]}", state["running_mean"].shape[0], eps=epsilon(node),
-        momentum=None if abs(momentum - 0.1) < 1e-6 else text.floating(round(float(momentum), 6)),
+        momentum=None if abs(momentum - 0.1) < 1e-6 else text.floating(round(momentum, 6)),
         affine=None if affine else False, word="norm", state=state, in_place=True,
     )  # fmt: skip
 
@@ -120,7 +120,8 @@ def group_normalization(net: NetWriter, node: Node) -> None:
 def lrn(net: NetWriter, node: Node) -> None:
     """torch puts the larger half of an even window before the channel, ONNX behind it."""
     size = node.i("size")
-    settings = [text.floating(node.f(name, default)) for name, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))]
+    defaults = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    settings = [text.floating(node.f(name, default)) for name, default in defaults.items()]
     if size % 2 and (node.rank or 0) >= 3:
         net.layer(
             node, "nn.LocalResponseNorm", size, alpha=settings[0], beta=settings[1], k=settings[2], word="norm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.integers import Int
 from workers.formats.pytorch.write.net import NetWriter
+from workers.formats.pytorch.write.pooling import pads_for_pool
 from workers.formats.pytorch.write.registry import rank_known, writes
 from workers.hub.node import Node
 
@@ -24,6 +25,8 @@ def pad(net: NetWriter, node: Node) -> None:
         return
     count = len(items) // 2
     pairs = {axis: (items[i], items[count + i]) for i, axis in enumerate(axes)}
+    if mode == "constant" and _goes_into_pool(net, node, pairs):
+        return
     if mode == "constant":
         net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank), value=_value(net, node)))
     elif _torch_reflects(node, mode, pairs, rank):
@@ -31,6 +34,20 @@ def pad(net: NetWriter, node: Node) -> None:
     else:
         listed = [f"[{', '.join(item.text for item in items)}]", f"[{', '.join(str(axis) for axis in axes)}]"]
         net.set(node, text.call(net.helper("pad"), net.x(node), *listed, f'"{mode}"'))
+
+
+def _goes_into_pool(net: NetWriter, node: Node, pairs: dict[int, tuple[Int, Int]]) -> bool:
+    """Zeros around an average pooling become its padding; the pad itself is then not written."""
+    spatial = range(2, node.rank or 0)
+    ends = [[pairs.get(axis, (Int("0"), Int("0")))[end].value for axis in range(node.rank or 0)] for end in (0, 1)]
+    if None in ends[0] + ends[1] or any(ends[0][:2]) or any(ends[1][:2]) or _value(net, node) is not None:
+        return False
+    begin, end = ([size or 0 for axis, size in enumerate(sizes) if axis in spatial] for sizes in ends)
+    if min(begin, default=0) < 0 or not pads_for_pool(node, begin, end):
+        return False
+    net.pads_ahead[node.outputs[0]] = tuple(begin)
+    net.alias_of(node.outputs[0], node.x(0))
+    return True
 
 
 def _axes(net: NetWriter, node: Node, rank: int) -> list[int] | None:

@@ -34,13 +34,40 @@ def reaching(node: Node, window: Window) -> tuple[int, ...] | None:
     for axis, size in enumerate(shape[2:]):
         if not isinstance(size, int):
             return None
-        begin, stride = window.begin[axis], window.strides[axis]
+        count = _count(size, window, axis, window.end[axis], ceil=True)
         reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
-        count = -(-(size + begin + window.end[axis] - reach) // stride) + 1
-        if (count - 1) * stride >= size + begin:
-            count -= 1
-        ends.append((count - 1) * stride + reach - size - begin)
+        ends.append((count - 1) * window.strides[axis] + reach - size - window.begin[axis])
     return tuple(ends)
+
+
+def _count(size: int, window: Window, axis: int, end: int, *, ceil: bool) -> int:
+    """Windows along an axis. Rounding up, one that would start in the padding at the end is dropped."""
+    begin, stride = window.begin[axis], window.strides[axis]
+    room = size + begin + end - (window.kernel[axis] - 1) * window.dilations[axis] - 1
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + begin else count
+
+
+def rounding(sizes: Sequence[int | str | None], window: Window, begin: Sequence[int], *, ceil: bool) -> bool | None:
+    """The ceil_mode under which torch, padding both ends by ``begin``, has the windows of ``window``; None for neither.
+
+    What a window holds beyond the input never counts, so that equally many windows are equal ones.
+    """
+    like = Window.of(window.kernel, window.strides, window.dilations, begin, begin)
+    if window.free or not small_pads(like) or not all(isinstance(size, int) for size in sizes):
+        return None
+    known = [size for size in sizes if isinstance(size, int)]
+    wanted = [_count(size, window, axis, window.end[axis], ceil=ceil) for axis, size in enumerate(known)]
+    for up in (False, True):
+        if wanted == [_count(size, like, axis, like.end[axis], ceil=up) for axis, size in enumerate(known)]:
+            return up
+    return None
+
+
+def sizes_of(node: Node) -> tuple[int | str | None, ...]:
+    return (shape_of(node.x(0)) or ())[2:]
 
 
 def _ceil_sizes_known(node: Node) -> bool | str:
@@ -49,6 +76,30 @@ def _ceil_sizes_known(node: Node) -> bool | str:
         return True
     known = bool(window.begin) and reaching(node, window) is not None
     return known or "it rounds up with pads that PyTorch has not, over a free axis"
+
+
+def pads_for_pool(node: Node, begin: Sequence[int], end: Sequence[int]) -> bool:
+    """Whether a Pad of zeros over the spatial axes goes into the average pooling that alone reads it.
+
+    torch then counts those zeros, and not what the pooling's own pads add at the end: as Caffe's pooling does.
+    """
+    output = node.outputs[0]
+    uses = tuple(output.uses())
+    if len(uses) != 1 or output.is_graph_output() or tuple(begin) != tuple(end):
+        return False
+    pool = Node(uses[0].node)
+    if pool.key != "AveragePool" or pool.raw.graph is not node.raw.graph:
+        return False
+    window = window_of(pool)
+    plain = not any(window.begin) and (window.symmetric or not pool.i("count_include_pad")) and not pool.i("ceil_mode")
+    return plain and all(d == 1 for d in window.dilations) and merged_rounding(node, window, begin) is not None
+
+
+def merged_rounding(pad: Node, window: Window, outer: Sequence[int]) -> bool | None:
+    """torch's ceil_mode when the zeros of ``pad`` become the pooling's own padding."""
+    ends = [own + more for own, more in zip(window.end, outer, strict=True)]
+    whole = Window.of(window.kernel, window.strides, window.dilations, outer, ends)
+    return rounding(sizes_of(pad), whole, outer, ceil=False)
 
 
 def _one_output(node: Node) -> bool:
@@ -66,7 +117,10 @@ def max_pool(net: NetWriter, node: Node) -> None:
         _max_pool_with_indices(net, node, window)
         return
     padding = plain(window.begin, 0) if window.begin else None
-    if not small_pads(window) or window.free:
+    like = None if window.symmetric or window.free else rounding(sizes_of(node), window, window.begin, ceil=ceil)
+    if like is not None:
+        ceil = like
+    elif not small_pads(window) or window.free:
         if ceil:
             window.end, ceil = reaching(node, window) or window.end, False
         x, padding = window.padded(net, x, value='float("-inf")'), None
@@ -93,28 +147,40 @@ def _max_pool_with_indices(net: NetWriter, node: Node, window: Window) -> None:
 
 @writes("AveragePool", only_if=all_of(spatial, _ceil_sizes_known))
 def average_pool(net: NetWriter, node: Node) -> None:
-    window, ceil = window_of(node), bool(node.i("ceil_mode"))
+    """torch's own where pads are alike; ceil_mode's last windows count what lies inside the padded input only."""
+    window, ceil, axes = window_of(node), bool(node.i("ceil_mode")), len(node.ints("kernel_shape"))
     count = bool(node.i("count_include_pad"))
-    axes = len(window.kernel)
-    unpadded = not any(window.begin) and not any(window.end) and not window.free
+    outer = net.pads_ahead.get(node.x(0))
+    if outer is not None:
+        pad = node.x(0).producer()
+        assert pad is not None
+        ceil, count = bool(merged_rounding(Node(pad), window, outer)), True
+        window = Window.of(window.kernel, window.strides, window.dilations, outer, outer)
+    elif not count and not window.symmetric and not window.free:
+        like = rounding(sizes_of(node), window, window.begin, ceil=ceil)
+        if like is not None:
+            window, ceil = Window.of(window.kernel, window.strides, window.dilations, window.begin, window.begin), like
     if small_pads(window) and all(dilation == 1 for dilation in window.dilations):
+        padded = any(window.begin)
         net.layer(
             node, f"nn.AvgPool{axes}d", text.ints(window.kernel),
             stride=None if window.strides == window.kernel else text.ints(window.strides),
             padding=plain(window.begin, 0), ceil_mode=ceil or None,
-            count_include_pad=False if not count and not unpadded else None, word="pool",
+            count_include_pad=False if padded and not count else None, word="pool",
         )  # fmt: skip
         return
-    if window.free:
-        x = window.padded(net, net.x(node), value='float("nan")')
-        pads: Sequence[int] = (0,) * 2 * axes
-    else:
-        x = net.x(node)
-        pads = (*window.begin, *window.end)
-    reach = reaching(node, window) if ceil and not window.free else window.end
-    arguments = [list_of(window.kernel), list_of(window.strides), list_of(pads), list_of(window.dilations)]
-    extra = [b - a for a, b in zip(window.end, reach or (), strict=True)] or [0] * axes
-    net.set(node, text.call(net.helper("average_pool"), x, *arguments, list_of(extra), count))
+    _average_by_count(net, node, window, count=count, ceil=ceil)
+
+
+def _average_by_count(net: NetWriter, node: Node, window: Window, *, count: bool, ceil: bool) -> None:
+    """Sums over windows divided by how many of their elements count."""
+    x = net.x(node)
+    pads = window.same(net, x) if window.free else list_of((*window.begin, *window.end))
+    beyond = [0] * len(window.kernel)
+    if ceil:
+        beyond = [whole - end for whole, end in zip(reaching(node, window) or (), window.end, strict=True)]
+    arguments = [list_of(window.kernel), list_of(window.strides), pads, list_of(window.dilations)]
+    net.set(node, text.call(net.helper("average_pool"), x, *arguments, list_of(beyond), count))
 
 
 GLOBAL = {"GlobalAveragePool": "Avg", "GlobalMaxPool": "Max"}

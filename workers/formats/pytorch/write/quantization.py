@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 from workers.formats.pytorch.write import text
-from workers.formats.pytorch.write.convolution import Window, kernel, list_of
 from workers.formats.pytorch.write.conversion import converted
+from workers.formats.pytorch.write.convolution import Window, kernel, list_of
 from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import writes
 from workers.formats.pytorch.write.types import FLOAT8, RANGE, D, torch_name
@@ -85,7 +84,8 @@ def qlinear_mat_mul(net: NetWriter, node: Node) -> None:
     if rows is not None and len(rows) == 1 and rows != (1,):
         scale = f"{scale}.unsqueeze(-1)"
     net.line(f"{product} = torch.matmul({a}, {b})")
-    _requantize(net, node, product, f"{scale}.to(torch.float64) * {net.plain(node.x(4))} / {net.plain(node.x(6))}", 7)
+    scale = f"{scale}.to(torch.float64) * {net.plain(node.x(4))} / {net.plain(node.x(6))}"
+    _requantize(net, node, product, scale, 7)
 
 
 def _requantize(net: NetWriter, node: Node, product: str, scale: str, zero: int) -> None:
@@ -105,8 +105,7 @@ def _convolvable(node: Node) -> bool | str:
 
 def _convolution(net: NetWriter, node: Node, weight: int, x: str, w: str, bias: str | None) -> str:
     window = Window(node, kernel(node, weight))
-    pads, _ = window.padding()
-    padded = f"F.pad({x}, {pads})" if any((*window.begin, *window.end)) else x
+    padded = f"F.pad({x}, {window.padding()})" if any((*window.begin, *window.end)) else x
     group = node.i("group", 1)
     return text.call(
         f"F.conv{len(window.kernel)}d", padded, w, bias=bias, stride=list_of(window.strides),
@@ -138,7 +137,6 @@ def qlinear_conv(net: NetWriter, node: Node) -> None:
     bias = f"{net.plain(node.x(8))}.to(torch.float64)" if node.input(8) is not None else None
     product = net.fresh("product")
     net.line(f"{product} = {_convolution(net, node, 3, centred(net, node, 0, 2), weight, bias)}")
-    scale = f"{net.plain(node.x(1))}.to(torch.float64) * {_per_channel(net, node, 4, rank - 1)} / {net.plain(node.x(6))}"
+    factor = f"{net.plain(node.x(1))}.to(torch.float64) * {_per_channel(net, node, 4, rank - 1)}"
+    scale = f"{factor} / {net.plain(node.x(6))}"
     _requantize(net, node, product, scale, 7)
-
-

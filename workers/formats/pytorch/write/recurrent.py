@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import rank_known, writes
@@ -75,7 +74,7 @@ def fits(node: Node) -> bool:
     if node.op == "GRU" and not node.i("linear_before_reset"):
         return False
     peepholes = node.op == "LSTM" and node.input(7) is not None
-    constant = all(node.const(index) is not None for index in (1, 2)) and (node.input(3) is None) == (node.const(3) is None)
+    constant = all(node.input(index) is None or node.const(index) is not None for index in (1, 2, 3))
     return bool(usual and not odd and not peepholes and constant and node.input(4) is None)
 
 
@@ -86,7 +85,8 @@ def gates(order: Sequence[int], direction: int, part: int = 0, parts: int = 1) -
         chosen = array[direction]
         if parts > 1:
             chosen = chosen.reshape(parts, -1)[part]
-        return chosen.reshape(len(order), -1, *chosen.shape[1:])[list(order)].reshape(chosen.shape)
+        gate_by_gate: Array = chosen.reshape(len(order), -1, *chosen.shape[1:])[list(order)]
+        return gate_by_gate.reshape(chosen.shape)
 
     return view
 
@@ -178,5 +178,3 @@ def _steps(net: NetWriter, node: Node) -> None:
     targets = [net.target(value) for value in node.outputs]
     targets += ["_"] * (1 + STATES[node.op] - len(targets))
     net.line(f"{', '.join(targets)} = {call}")
-
-

@@ -160,7 +160,7 @@ def arg_extreme(net: NetWriter, node: Node) -> None:
 
 @writes("CumSum")
 def cum_sum(net: NetWriter, node: Node) -> None:
-    dim, x = net.int(node, 1), net.x(node)
+    dim, x = net.integer(node, 1), net.x(node)
     if node.i("exclusive") or node.i("reverse"):
         call = text.call(net.helper("cumulative_sum"), x, dim, bool(node.i("exclusive")), bool(node.i("reverse")))
         net.set(node, call)
@@ -171,7 +171,7 @@ def cum_sum(net: NetWriter, node: Node) -> None:
 @writes("TopK")
 def top_k(net: NetWriter, node: Node) -> None:
     """Of equal values the one with the lower index comes first: a stable sort keeps that, torch.topk does not."""
-    call = text.call(net.helper("top_k"), net.x(node), net.int(node, 1), axis(node, -1), bool(node.i("largest", 1)))
+    call = text.call(net.helper("top_k"), net.x(node), net.integer(node, 1), axis(node, -1), bool(node.i("largest", 1)))
     net.set_all(node, call)
 
 

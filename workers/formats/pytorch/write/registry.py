@@ -5,41 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import onnx_ir as ir
-
 from workers.formats.pytorch.write.types import TYPES, D
 from workers.formats.rules import Condition, Writes
 from workers.hub.node import Node
 
 Write = Callable[[Any, Node], None]
 
-# uint64 needs an unsigned order here, but is carried by signed integers.
-ORDERED = frozenset(
-    "ArgMax ArgMin Clip CumSum Greater GreaterOrEqual Less LessOrEqual Max MaxPool Mean Min ReduceMax ReduceMean "
-    "ReduceMin TopK Unique".split()
-)
+# What would need unsigned 64-bit division, and is too rare to be written for it.
+DIVIDING = frozenset({"Mean", "ReduceMean"})
 
-
-def element_type(value: ir.Value) -> ir.DataType | None:
-    """The element type of a tensor, or of the tensors in a sequence or an optional; None when unknown."""
-    return value.dtype
+# These compare: unsigned 64-bit integers, carried by signed ones, are compared with their highest bit flipped.
+COMPARING = frozenset({
+    "ArgMax", "ArgMin", "Clip", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "ReduceMax",
+    "ReduceMin", "TopK", "Unique",
+})  # fmt: skip
 
 
 class TorchWrites(Writes[Write]):
     """As ``Writes``; any node that touches an element type which PyTorch has not is refused."""
 
     def why_not(self, node: Node) -> str | None:
-        reason = super().why_not(node)
-        if reason is not None:
-            return reason
+        return super().why_not(node) or self.type_refused(node)
+
+    def type_refused(self, node: Node) -> str | None:
+        """The reason, when the node touches an element type that PyTorch does not have."""
         for value in (*node.inputs, *node.outputs):
-            dtype = None if value is None else element_type(value)
+            dtype = None if value is None else value.dtype
             if dtype is D.STRING:
                 return "PyTorch has no tensors of strings"
             if dtype is not None and dtype is not D.UNDEFINED and dtype not in TYPES:
                 return f"PyTorch has no tensors of {dtype.name}"
-        if node.op in ORDERED and any(v is not None and v.dtype is D.UINT64 for v in node.inputs):
-            return "PyTorch cannot order unsigned 64-bit integers"
+        if node.op in DIVIDING and node.dtype() is D.UINT64:
+            return "PyTorch cannot divide unsigned 64-bit integers"
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.net import NetWriter
@@ -43,7 +44,7 @@ def resize(net: NetWriter, node: Node) -> None:
 
 def _native(
     node: Node, axes: Sequence[int], factors: list[float] | None, sizes: Sequence[int | None] | None
-) -> dict[str, str | None] | None:
+) -> dict[str, Any] | None:
     """Keywords of nn.Upsample when it computes the same, else None."""
     rank, shape, out = node.rank or 0, node.shape() or (), node.out_shape() or ()
     plain = not (node.i("antialias") or node.i("exclude_outside")) and node.dtype() in FLOATS
@@ -64,7 +65,7 @@ def _native(
     return _keywords(node, inner, all(isinstance(size, int) and size > 1 for size in out[2:]))
 
 
-def _keywords(node: Node, ratios: Sequence[float | None], large: bool) -> dict[str, str | None] | None:
+def _keywords(node: Node, ratios: Sequence[float | None], large: bool) -> dict[str, Any] | None:
     """``large``: every resized axis is known to be longer than 1."""
     mode, place = node.s("mode", "nearest"), node.s("coordinate_transformation_mode", "half_pixel")
     if mode == "nearest":

@@ -24,7 +24,7 @@ def sequence_construct(net: NetWriter, node: Node) -> None:
 
 @writes("SequenceAt")
 def sequence_at(net: NetWriter, node: Node) -> None:
-    net.set(node, f"{net.plain(node.x(0))}[{net.int(node, 1)}]")
+    net.set(node, f"{net.plain(node.x(0))}[{net.integer(node, 1)}]")
 
 
 @writes("SequenceInsert")
@@ -33,7 +33,7 @@ def sequence_insert(net: NetWriter, node: Node) -> None:
     if node.input(2) is None:
         net.set(node, f"[*{items}, {item}]")
     else:
-        place = net.int(node, 2)
+        place = net.integer(node, 2)
         net.set(node, f"[*{items}[:{place}], {item}, *{items}[{place}:]]")
 
 
@@ -43,7 +43,7 @@ def sequence_erase(net: NetWriter, node: Node) -> None:
     if node.input(1) is None:
         net.set(node, f"{items}[:-1]")
     else:
-        place = f"{net.int(node, 1)} % len({items})"
+        place = f"{net.integer(node, 1)} % len({items})"
         net.set(node, f"[each for i, each in enumerate({items}) if i != {place}]")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.activation import axis
+from workers.formats.pytorch.write.convolution import list_of
 from workers.formats.pytorch.write.integers import Int, Ints, literal
 from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import all_of, constant, rank_known, writes
 from workers.formats.pytorch.write.types import WIDE_UNSIGNED, torch_name
-from workers.hub.node import Node, shape_of
+from workers.hub.node import Node
 
 FAR = 2**31 - 1
 
@@ -155,14 +158,22 @@ def slice_(net: NetWriter, node: Node) -> None:
     places = [(item.value or 0) % rank for item in axes] if axes else list(range(len(starts)))
     texts = [":"] * (max(places, default=-1) + 1)
     for i, place in enumerate(places):
-        step = "" if not steps or steps[i].value == 1 else f":{steps[i]}"
-        texts[place] = f"{_bound(starts[i], 0)}:{_bound(ends[i], FAR)}{step}"
+        step = "" if not steps or steps[i].value == 1 else str(steps[i])
+        texts[place] = _range(_bound(starts[i], 0), _bound(ends[i], FAR), step)
     while texts and texts[-1] == ":":
         texts.pop()
     if not texts:
         net.alias_of(node.outputs[0], node.x(0))
         return
     net.set(node, f"{net.x(node)}[{', '.join(texts)}]")
+
+
+def _range(start: str, end: str, step: str) -> str:
+    """A slice; with spaces around its colons where a bound is more than a name or a number."""
+    parts = [start, end, *([step] if step else [])]
+    if all(re.fullmatch(r"-?\w*", part) for part in parts):
+        return ":".join(parts)
+    return " : ".join(parts).strip()
 
 
 def _bound(item: Int, usual: int) -> str:
@@ -174,12 +185,17 @@ def _bound(item: Int, usual: int) -> str:
 @writes("Expand")
 def expand(net: NetWriter, node: Node) -> None:
     """Either side may be 1; torch needs to know which, so that free sizes are broadcast at run time."""
+    number = net.scalar(node.input(0))
+    if number is not None:
+        dtype = torch_name(node.dtype())
+        net.set(node, text.call("torch.full", net.ints(node, 1), number, dtype=dtype, device=net.device))
+        return
     items, shape, x = net.items(node, 1), node.shape(), net.x(node)
     sizes: list[str] | None = None
     if items is not None and shape is not None:
         offset = len(shape) - len(items)
         wanted = [Int("1")] * max(0, offset) + list(items)
-        given = (None,) * max(0, -offset) + shape
+        given = (1,) * max(0, -offset) + shape
         sizes = [_expanded(item, size) for item, size in zip(wanted, given, strict=True)]
     if sizes is None or "" in sizes:
         net.set(node, f"{x}.expand(torch.broadcast_shapes({x}.shape, {net.ints(node, 1)}))")
@@ -244,7 +260,7 @@ def eye_like(net: NetWriter, node: Node) -> None:
 @writes("Trilu")
 def trilu(net: NetWriter, node: Node) -> None:
     function = "torch.triu" if node.i("upper", 1) else "torch.tril"
-    offset = net.int(node, 1) if node.input(1) is not None else None
+    offset = net.integer(node, 1) if node.input(1) is not None else None
     net.set(node, text.call(function, net.x(node), diagonal=None if offset == "0" else offset))
 
 
@@ -266,7 +282,7 @@ def space_to_depth(net: NetWriter, node: Node) -> None:
 @writes("CenterCropPad", only_if=all_of(rank_known, constant(1, "its target shape")))
 def center_crop_pad(net: NetWriter, node: Node) -> None:
     axes = node.ints("axes", tuple(range(node.rank or 0)))
-    net.set(node, text.call(net.helper("center_crop_pad"), net.x(node), net.ints(node, 1), f"[{', '.join(map(str, axes))}]"))
+    net.set(node, text.call(net.helper("center_crop_pad"), net.x(node), net.ints(node, 1), list_of(axes)))
 
 
 @writes("AffineGrid")

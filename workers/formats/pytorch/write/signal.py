@@ -10,14 +10,18 @@ from workers.formats.pytorch.write.registry import rank_known, writes
 from workers.formats.pytorch.write.types import torch_name
 from workers.hub.node import Node
 
-WINDOWS = {"HannWindow": "torch.hann_window", "HammingWindow": "torch.hamming_window", "BlackmanWindow": "torch.blackman_window"}
+WINDOWS = {
+    "BlackmanWindow": "torch.blackman_window",
+    "HammingWindow": "torch.hamming_window",
+    "HannWindow": "torch.hann_window",
+}
 
 
 @writes("DFT", only_if=rank_known)
 def dft(net: NetWriter, node: Node) -> None:
     """The last axis holds a real number, or real and imaginary part."""
-    axis = net.int(node, 2) if node.input(2) is not None else "-2"
-    length = net.int(node, 1) if node.input(1) is not None else "None"
+    axis = net.integer(node, 2) if node.input(2) is not None else "-2"
+    length = net.integer(node, 1) if node.input(1) is not None else "None"
     flags = (bool(node.i("inverse")), bool(node.i("onesided")))
     net.set(node, text.call(net.helper("dft"), net.x(node), length, axis, *flags))
 
@@ -25,8 +29,8 @@ def dft(net: NetWriter, node: Node) -> None:
 @writes("STFT", only_if=rank_known)
 def stft(net: NetWriter, node: Node) -> None:
     window = net.opt(node, 2) or "None"
-    length = net.int(node, 3) if node.input(3) is not None else f"{window}.shape[0]"
-    given = [net.x(node), net.int(node, 1), window, length, bool(node.i("onesided", 1))]
+    length = net.integer(node, 3) if node.input(3) is not None else f"{window}.shape[0]"
+    given = [net.x(node), net.integer(node, 1), window, length, bool(node.i("onesided", 1))]
     net.set(node, text.call(net.helper("stft"), *given))
 
 
@@ -37,13 +41,13 @@ def window(net: NetWriter, node: Node) -> None:
     settings = {"periodic": str(bool(node.i("periodic", 1)))}
     if node.op == "HammingWindow":
         settings |= {"alpha": "25 / 46", "beta": "21 / 46"}
-    call = text.call(WINDOWS[node.op], net.int(node, 0), **settings, dtype="torch.float64", device=net.device)
+    call = text.call(WINDOWS[node.op], net.integer(node, 0), **settings, dtype="torch.float64", device=net.device)
     net.set(node, f"{call}.to({dtype})")
 
 
 @writes("MelWeightMatrix")
 def mel_weight_matrix(net: NetWriter, node: Node) -> None:
-    sizes = [net.int(node, index) for index in range(3)]
+    sizes = [net.integer(node, index) for index in range(3)]
     edges = [net.scalar(node.x(index), 1) or f"{net.plain(node.x(index))}.item()" for index in (3, 4)]
     dtype = torch_name(ir.DataType(node.i("output_datatype", 1)))
     net.set(node, text.call(net.helper("mel_weight_matrix"), *sizes, *edges, dtype))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from workers.formats.pytorch.write import text
+from workers.formats.pytorch.write.layout import WIDTH, wrap
 from workers.formats.pytorch.write.library import closure
 from workers.formats.pytorch.write.names import Tree, Wish, access, class_name, unique
 from workers.formats.pytorch.write.net import TOKEN, NetWriter
@@ -34,6 +36,7 @@ def assemble(net: NetWriter, title: str, origin: str) -> Source:
     tree = Tree([Wish(member.path, member.word, member.kind == "module") for member in net.members])
     inputs = tuple(net.plain(value) for value in net.graph.inputs)
     results = [net.plain(value) for value in net.graph.outputs]
+    _rename(net, results)
     name = class_name(title)
     body = [
         "",
@@ -48,6 +51,23 @@ def assemble(net: NetWriter, title: str, origin: str) -> Source:
     names = {node.id for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.Name)}
     lines = [*_docstring(net, name, origin, inputs), "", *_imports(names), *body]
     return Source("\n".join(lines) + "\n", _state(net, tree), inputs, _output_names(net, results))
+
+
+def _rename(net: NetWriter, results: list[str]) -> None:
+    """Call variables that were taken over in place after the last value that they hold."""
+    names = {}
+    for variable, name in net.renamed.items():
+        names[variable] = net.fresh(name)
+    if not names:
+        return
+    # A word that is neither an attribute, nor text, nor a keyword argument.
+    word = re.compile(r'(?<![\w."])([A-Za-z_]\w*)(?![\w"]|=[^=])')
+
+    def rename(line: str) -> str:
+        return word.sub(lambda match: names.get(match.group(1), match.group(1)), line)
+
+    net.statements = [(depth, rename(statement)) for depth, statement in net.statements]
+    results[:] = [rename(result) for result in results]
 
 
 def _state(net: NetWriter, tree: Tree) -> dict[str, Weight]:
@@ -80,7 +100,7 @@ def _docstring(net: NetWriter, name: str, origin: str, inputs: Sequence[str]) ->
     lines += [f"{each}: {describe(value)}" for each, value in zip(inputs, net.graph.inputs, strict=True)]
     lines += [f"-> {value.name}: {describe(value)}" for value in net.graph.outputs]
     clean = [line.replace("\\", "/").replace('"""', "'''") if place else line for place, line in enumerate(lines)]
-    return [*(line[: text.WIDTH] for line in clean), '"""']
+    return [*(line[:WIDTH] for line in clean), '"""']
 
 
 def _imports(names: Iterable[str]) -> list[str]:
@@ -106,7 +126,7 @@ def _inputs_table(net: NetWriter, inputs: Sequence[str]) -> list[str]:
         dtype = f'"{TYPES[value.dtype].torch}"' if value.dtype in TYPES else "None"
         dims = [_dim(dim) for dim in shape or ()]
         rows.append(f'"{name}": ({dtype}, {"None" if shape is None else text.tuple_of(dims) if dims else "()"})')
-    table = text.wrap(f"INPUTS = {{{', '.join(rows)}}}")
+    table = wrap(f"INPUTS = {{{', '.join(rows)}}}")
     return [*lines, *table, "", ""]
 
 
@@ -122,21 +142,23 @@ def _class(net: NetWriter, tree: Tree, name: str, inputs: Sequence[str], results
         kind = "nn.ModuleDict()" if tree.numbered(container) else "nn.Module()"
         lines.append(f"        {access(container)} = {kind}")
     for member, path in zip(net.members, tree.paths, strict=True):
-        lines += text.wrap(_member(member.kind, path, member.make), 8)
+        lines += wrap(_member(member.kind, path, member.make), 8)
     parameters = "".join(
         f", {each}: {_annotation(value)}" for each, value in zip(inputs, net.graph.inputs, strict=True)
     )
     returned = [_annotation(value) for value in net.graph.outputs]
     result = returned[0] if len(returned) == 1 else f"tuple[{', '.join(returned)}]" if returned else "None"
-    lines += ["", *text.wrap(f"def forward(self{parameters}) -> {result}:", 4)]
+    if len(returned) > 4 and set(returned) == {"Tensor"}:
+        result = "tuple[Tensor, ...]"
+    lines += ["", *wrap(f"def forward(self{parameters}) -> {result}:", 4)]
 
     def resolve(line: str) -> str:
         return TOKEN.sub(lambda match: access(tree.paths[int(match.group(1))]), line)
 
     for depth, statement in net.statements:
-        lines += text.wrap(resolve(statement), 8 + 4 * depth)
+        lines += wrap(resolve(statement), 8 + 4 * depth)
     if results:
-        lines += text.wrap(f"return {resolve(', '.join(results))}", 8)
+        lines += wrap(f"return {resolve(', '.join(results))}", 8)
     else:
         lines.append("        return None")
     return lines

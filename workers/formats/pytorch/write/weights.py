@@ -78,7 +78,7 @@ def save(weights: Mapping[str, Weight], path: Path) -> None:
 
 
 def blocks(weight: Weight) -> Iterator[memoryview]:
-    """The weight's bytes in row-major, little-endian order; never more than about ``BLOCK`` bytes are copied at once."""
+    """The weight's bytes in row-major, little-endian order; no more than about ``BLOCK`` bytes are copied at once."""
     array = weight.array()
     if weight.dtype in (D.INT4, D.UINT4):
         array = array.astype(np.int8 if weight.dtype is D.INT4 else np.uint8)
@@ -93,7 +93,7 @@ def _blocks(array: Array) -> Iterator[memoryview]:
     if array.nbytes <= BLOCK or array.flags.c_contiguous:
         whole = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         for start in range(0, whole.size, BLOCK):
-            yield memoryview(whole[start : start + BLOCK])
+            yield whole[start : start + BLOCK].data
         return
     rows = max(1, BLOCK // (array.nbytes // array.shape[0]))
     for start in range(0, array.shape[0], rows):

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import workers
 from workers import sandbox
 from workers.errors import ConversionError
-from workers.settings import limits, readable_always
+from workers.settings import engine_environment, limits, readable_always
 
 
 def run(
@@ -40,7 +39,7 @@ def run(
             read=[*readable_always(), *(file.resolve() for file in (*files, *extra))],
             write=[folder, out],
             limits=limits(),
-            env={"PYTHONPATH": str(Path(workers.__file__).parent.parent)},
+            env=engine_environment(),
             on_event=on_event,
             should_stop=lambda: False,
         )

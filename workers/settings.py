@@ -1,4 +1,4 @@
-"""What the engine takes from its environment: where state lives, and how much one job may use.
+"""What the engine takes from its environment: how much one job may use, and what it may see.
 
 ``ONNXHUB_HOME`` (default ``~/.local/share/onnxhub``), ``ONNXHUB_JOB_SECONDS`` (3600), ``ONNXHUB_JOB_MEMORY_MB`` (0:
 three quarters of the machine's), ``ONNXHUB_JOB_DISK_MB`` (65536).
@@ -10,14 +10,12 @@ import os
 import sys
 from pathlib import Path
 
+from workers import toolchains
 from workers.sandbox import Limits
 
 MIB = 1 << 20
-
-
-def home() -> Path:
-    """Where toolchains, the database and the store live."""
-    return Path(os.environ.get("ONNXHUB_HOME") or Path.home() / ".local/share/onnxhub").resolve()
+# Where ``workers`` is found: the checkout, or site-packages.
+SOURCE = Path(__file__).resolve().parent.parent
 
 
 def number(name: str, default: int) -> int:
@@ -47,6 +45,16 @@ def _machine_memory() -> int:
 
 def readable_always() -> list[Path]:
     """What a job may read besides its own files: the interpreter, its packages, this code and the toolchains."""
-    here = Path(__file__).resolve().parent.parent
-    prefixes = {Path(p).resolve() for p in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
-    return [*sorted(prefixes), here, home() / "toolchains"]
+    paths = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
+    for place in toolchains.places().values():
+        if place.installed:
+            paths |= {place.stamp.parent, place.interpreter}
+    return [*sorted(paths), SOURCE]
+
+
+def engine_environment() -> dict[str, str]:
+    """What a job's process needs to find this code and the toolchains, whatever its home is."""
+    return {
+        "PYTHONPATH": str(SOURCE),
+        "ONNXHUB_TOOLCHAINS": str(toolchains.home()),
+    }

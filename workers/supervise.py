@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-import workers
 from app.db.engine import Database
 from app.settings import Settings
 from app.storage.local import LocalStorage
@@ -24,7 +23,7 @@ from workers.errors import Canceled, ConversionError
 from workers.lease import Lease, Relay
 from workers.redaction import Redaction
 from workers.results import Summary
-from workers.settings import limits, readable_always
+from workers.settings import engine_environment, limits, readable_always
 
 log = structlog.get_logger("worker")
 
@@ -104,7 +103,7 @@ def _run(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> 
             read=[*readable_always(), *_blobs(site, held)],
             write=[folder],
             limits=limits(),
-            env={"PYTHONPATH": str(Path(workers.__file__).parent.parent)},
+            env=engine_environment(),
             on_event=Relay(site.db, held),
             should_stop=stopped,
         )

@@ -33,10 +33,15 @@ def everyone() -> list[Process]:
     return found
 
 
-def members(leader: int, token: str) -> set[int]:
-    """Pids of the job led by ``leader``; a process that detached itself is known by ``token`` in its environment."""
+def members(leader: int, token: str, reaper: int = 0) -> set[int]:
+    """Pids of the job led by ``leader``.
+
+    A process that detached itself is known by ``token`` in its environment, or as a child of ``reaper``, the process
+    that adopts the job's orphans and has no other children.
+    """
     running = everyone()
-    group = {process.pid for process in running if process.session == leader or process.pid == leader}
+    group = {process.pid for process in running if leader in (process.session, process.pid)}
+    group |= {process.pid for process in running if reaper and process.parent == reaper}
     grew = True
     while grew:
         more = {process.pid for process in running if process.parent in group} - group
@@ -66,10 +71,10 @@ def private_bytes(pids: set[int]) -> tuple[int, int]:
     return private, resident
 
 
-def kill(leader: int, token: str) -> None:
+def kill(leader: int, token: str, reaper: int = 0) -> None:
     """End all of the job, again and again until none is left (a process may be forking while it is killed)."""
     for _ in range(20):
-        left = members(leader, token)
+        left = members(leader, token, reaper)
         if not left:
             return
         for pid in left:

@@ -93,12 +93,15 @@ def environment(cwd: Path, token: str, more: Mapping[str, str]) -> dict[str, str
 class Watch:
     """The supervisor's side of one jailed process: its clock, its scales and its axe."""
 
-    def __init__(self, leader: int, token: str, limits: Limits, write: Sequence[Path], start: float) -> None:
+    def __init__(
+        self, leader: int, token: str, limits: Limits, write: Sequence[Path], start: float, reaper: int = 0
+    ) -> None:
         self.leader = leader
         self.token = token
         self.limits = limits
         self.write = write
         self.start = start
+        self.reaper = reaper
         self.peak = 0
 
     def until_done(
@@ -115,7 +118,7 @@ class Watch:
         try:
             verdict, status = self._wait(poll, events, on_event, should_stop)
         finally:
-            processes.kill(self.leader, self.token)
+            processes.kill(self.leader, self.token, self.reaper)
         while status is None:
             time.sleep(POLL_SECONDS)
             status = poll()
@@ -153,7 +156,7 @@ class Watch:
         """The limit that is exceeded, if any."""
         if now - self.start > self.limits.wall_s:
             return "timeout"
-        members = processes.members(self.leader, self.token)
+        members = processes.members(self.leader, self.token, self.reaper)
         private, resident = processes.private_bytes(members)
         self.peak = max(self.peak, resident)
         if private > self.limits.memory_bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workers.toolchains.definition import places
+from workers.toolchains.definition import home, places
 from workers.toolchains.install import install
 from workers.toolchains.run import Toolchain, ToolRefused, ToolResult
 
@@ -35,4 +35,4 @@ def find(action: str) -> Toolchain | None:
     return None
 
 
-__all__ = ["Listed", "ToolRefused", "ToolResult", "Toolchain", "find", "install", "listing", "places"]
+__all__ = ["Listed", "ToolRefused", "ToolResult", "Toolchain", "find", "home", "install", "listing", "places"]

@@ -55,6 +55,11 @@ class Place:
         return self.environment / "bin" / "python"
 
     @property
+    def interpreter(self) -> Path:
+        """The installation behind the virtual environment: its ``bin/python``'s own prefix."""
+        return self.python.resolve().parent.parent
+
+    @property
     def stamp(self) -> Path:
         """Written last: without it a folder is the rest of an interrupted build."""
         return self.environment / "onnxhub-installed"

@@ -96,7 +96,7 @@ class Toolchain:
         outcome = sandbox.run(
             [str(self.place.python), "-I", str(self.place.tool), str(folder)],
             cwd=folder,
-            read=[self._interpreter(), self.place.environment, self.place.folder, *{p.resolve().parent for p in files}],
+            read=[self.place.interpreter, self.place.environment, self.place.folder, *_folders(files)],
             write=[folder],
             limits=limits or self._limits(),
             on_event=on_event,
@@ -107,16 +107,16 @@ class Toolchain:
             outcome.raise_for_status(f"{self.title} ({action})")
         return _result(folder, outcome.stderr)
 
-    def _interpreter(self) -> Path:
-        """The installation behind the virtual environment: ``bin/python``'s own ``../..``."""
-        return self.place.python.resolve().parent.parent
-
     def _limits(self) -> Limits:
         definition = self.place.definition
         return replace(
             Limits(), wall_s=definition.timeout_s, cpu_s=int(definition.timeout_s * (os.cpu_count() or 1)),
             memory_bytes=definition.memory_mb * MIB,
         )  # fmt: skip
+
+
+def _folders(files: Sequence[Path]) -> set[Path]:
+    return {path.resolve().parent for path in files}
 
 
 def _fresh(folder: Path) -> Path:

@@ -1,0 +1,185 @@
+"""A process that imports the engine once and forks a jailed child a job: the second it takes to import is paid once.
+
+``Zygote`` is the supervisor's handle; run as ``python -m workers.sandbox.zygote DESCRIPTOR`` this module is the process
+itself. It only imports: it holds no secrets, opens no file of a user, and has one thread, for a fork of several would
+inherit locks that nobody opens again. It does one job at a time, and whatever a job leaves running is its to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from workers.sandbox import jail, processes
+from workers.sandbox.outcome import VARIABLE, Limits, Outcome
+from workers.sandbox.run import Watch, environment
+from workers.sandbox.streams import Events, Tail
+
+PRELOAD = "workers.child"
+MESSAGE = 1 << 20
+JOBS = 200
+START_SECONDS = 60.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Zygote:
+    """Starts the process when it is first needed, and anew after ``JOBS`` jobs or when it is gone."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._jobs = 0
+
+    def run(
+        self,
+        folder: Path,
+        *,
+        read: Sequence[Path],
+        limits: Limits,
+        on_event: Callable[[dict[str, Any]], None],
+        should_stop: Callable[[], bool],
+    ) -> Outcome:
+        """``workers.child.main(folder)`` in a forked child of the jail; the same promises as ``sandbox.run``."""
+        channel = self._ready()
+        self._jobs += 1
+        token = uuid.uuid4().hex
+        (events_out, events_in), (out, out_in), (err, err_in) = os.pipe(), os.pipe(), os.pipe()
+        spec = {"read": [str(p) for p in read], "write": [str(folder)], "limits": asdict(limits)}
+        order = {"folder": str(folder), "environment": environment(folder, token, {}), "spec": spec}
+        start = time.monotonic()
+        socket.send_fds(channel, [json.dumps(order).encode()], [events_in, out_in, err_in])
+        for descriptor in (events_in, out_in, err_in):
+            os.close(descriptor)
+        leader = int(self._answer(channel)["pid"])
+        assert self._process is not None
+        watch = Watch(leader, token, limits, [folder], start, reaper=self._process.pid)
+        return watch.until_done(self._status, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
+
+    def close(self) -> None:
+        """End the process; its child, if any, dies with it."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._channel = None
+
+    def _ready(self) -> socket.socket:
+        if self._process is not None and (self._process.poll() is not None or self._jobs >= JOBS):
+            self.close()
+        if self._channel is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workers.sandbox.zygote", str(theirs.fileno()), str(os.getpid())],
+                env={**environment(Path("/"), "", {}), "PYTHONPATH": str(Path(jail.__file__).parents[2])},
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+            theirs.close()
+            self._channel, self._jobs = ours, 0
+            ours.settimeout(START_SECONDS)
+            self._answer(ours)
+        return self._channel
+
+    def _answer(self, channel: socket.socket) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(channel.recv(MESSAGE) or b"{}")
+        if not answer:
+            raise ChildProcessError("the warm process died")
+        return answer
+
+    def _status(self) -> int | None:
+        """The child's exit status once the zygote has reaped it; a dead zygote took its child with it."""
+        assert self._channel is not None and self._process is not None
+        self._channel.setblocking(False)
+        try:
+            message = self._channel.recv(MESSAGE)
+        except BlockingIOError:
+            return None
+        finally:
+            self._channel.settimeout(START_SECONDS)
+        if not message:
+            return -signal.SIGKILL
+        return int(json.loads(message)["status"])
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Import, say so, and fork until the supervisor is gone."""
+    jail.libc.prctl(jail.PR_SET_PDEATHSIG, signal.SIGKILL)
+    jail.libc.prctl(ctypes.c_int(PR_SET_CHILD_SUBREAPER), 1, 0, 0, 0)
+    if os.getppid() != parent:
+        return
+    channel = socket.socket(fileno=descriptor)
+    entry = import_module(PRELOAD).main
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise RuntimeError(f"importing {PRELOAD} started {threads - 1} threads; a fork would not be safe")
+    channel.send(json.dumps({"ready": True}).encode())
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 3)
+        if not message:
+            return
+        pid = os.fork()
+        if pid == 0:
+            channel.close()
+            _become(json.loads(message), descriptors, entry)
+        for received in descriptors:
+            os.close(received)
+        channel.send(json.dumps({"pid": pid}).encode())
+        channel.send(json.dumps({"status": _reap(pid)}).encode())
+
+
+def _reap(pid: int) -> int:
+    """Wait for the child, then end whatever it left behind; negative: the signal that killed it."""
+    _, status = os.waitpid(pid, 0)
+    me = os.getpid()
+    while strays := [process.pid for process in processes.everyone() if process.parent == me]:
+        for stray in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stray, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    return os.waitstatus_to_exitcode(status)
+
+
+def _become(order: dict[str, Any], descriptors: list[int], entry: Callable[[str], int]) -> None:
+    """The forked child: its own session, streams, environment and jail, then the job. Never returns."""
+    status = 1
+    try:
+        os.setsid()
+        events, out, err = (os.dup(descriptor) for descriptor in descriptors)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for source, target in ((out, 1), (err, 2), (events, 3)):
+            os.dup2(source, target)
+        os.closerange(4, 256)
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        os.chdir(order["folder"])
+        held = jail.apply({**order["spec"], "parent": os.getppid()})
+        os.environ[VARIABLE] = json.dumps(held)
+        status = entry(order["folder"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -100,11 +100,12 @@ class Bench:
         return [comparison.model_copy(update={"latency": self._timed()}) for comparison in found]
 
     def _against_source(self, verifier: Verifier, files: Sequence[Path]) -> Comparison:
-        call = self._tool(verifier, files, list(self._names(self.hub.graph.inputs)), {"partial": True})
-        if isinstance(call, str):
-            return _unverified("hub", verifier.title, call)
+        inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
+        runs = self._run(verifier, files, inputs, outputs, {"partial": True})
+        if isinstance(runs, str):
+            return _unverified("hub", verifier.title, runs)
         doubts = [*randomness(self.hub), *(verifier.doubts(files, self.hub) if verifier.doubts else ())]
-        proof = self._hold("hub", Runs(verifier.title, call), self.reference, self.samples, doubts)
+        proof = self._hold("hub", runs.side, self.reference, self.samples, doubts)
         return explained(proof, None) if proof.verdict == "mismatched" else proof
 
     def _on_cuda(self) -> Comparison:
@@ -146,14 +147,12 @@ class Bench:
     def _against_hub(
         self, target: Format, verifier: Verifier, files: Sequence[Path], written: Written, folder: Path
     ) -> Comparison:
-        run = self._tool(verifier, files, list(written.input_names), {"runs": TIMED_RUNS}, list(written.output_names))
-        if isinstance(run, str):
-            return _unverified(target.name, self._best_reference().title, run)
-        call = _renamed(run, self._names(self.hub.graph.inputs), written, self._names(self.hub.graph.outputs))
+        runs = self._run(verifier, files, written.input_names, written.output_names, {"runs": TIMED_RUNS})
+        if isinstance(runs, str):
+            return _unverified(target.name, self._best_reference().title, runs)
         doubts = [*randomness(self.hub), *(verifier.doubts(files, self.hub) if verifier.doubts else ())]
-        proof = self._hold(target.name, self._best_reference(), Runs(verifier.title, call), self.samples, doubts)
-        times = [Latency(runtime=verifier.title, seconds=s, runs=TIMED_RUNS) for s in run.seconds[:1]]
-        proof = proof.model_copy(update={"latency": [*self._timed(), *times]})
+        proof = self._hold(target.name, self._best_reference(), runs.side, self.samples, doubts)
+        proof = proof.model_copy(update={"latency": [*self._timed(), *runs.latency]})
         if proof.verdict != "mismatched":
             return proof
         return explained(proof, self._bisect(target, verifier, folder))
@@ -167,10 +166,15 @@ class Bench:
             place.mkdir()
             inputs, outputs = self._names(part.graph.inputs), self._names(part.graph.outputs)
             written = target.write(WriteRequest(part, place, "part", self.options))
+            toolchain = toolchains.find(verifier.action)
+            assert toolchain is not None  # it has just run the whole
             files = [place / name for name in written.files]
-            run = self._tool(verifier, files, list(written.input_names), {}, list(written.output_names))
-            if isinstance(run, str):
-                raise RuntimeRefused(run)
+
+            def run(arrays: Arrays) -> Arrays:
+                return toolchain.run(
+                    verifier.action, files, arrays, work=self.work, output_names=written.output_names
+                ).outputs
+
             return _renamed(run, inputs, written, outputs)
 
         inputs, tolerance = self.samples[0].inputs, self.options.tolerance
@@ -210,20 +214,38 @@ class Bench:
         """The user's outputs where every sample has them, else what the hub computes."""
         return Runs.recorded() if all(sample.outputs for sample in self.samples) else self.reference
 
-    def _tool(
+    def _run(
         self,
         verifier: Verifier,
         files: Sequence[Path],
-        input_names: list[str],
+        input_names: Sequence[str],
+        output_names: Sequence[str],
         options: Mapping[str, Any],
-        output_names: Sequence[str] | None = None,
-    ) -> Tool | str:
-        """What runs these files in the verifier's runtime, or why nothing can."""
+    ) -> Ran | str:
+        """All samples in the verifier's runtime, in one process; a sentence when it is not installed.
+
+        ``input_names`` and ``output_names`` are the files' own, in the hub's order.
+        """
         toolchain = toolchains.find(verifier.action)
         if toolchain is None:
             return f"{verifier.title} is not installed (onnxhub toolchain install {verifier.toolchain})"
-        names = list(output_names or self._names(self.hub.graph.outputs))
-        return Tool(toolchain, verifier.action, list(files), input_names, names, dict(options), self.work)
+        inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
+        calls = []
+        for sample in self.samples:
+            arrays = {theirs: sample.inputs[ours] for ours, theirs in zip(inputs, input_names, strict=True)}
+            calls.append(toolchains.Call(verifier.action, files, arrays, output_names, options))
+        answers = toolchain.run_all(calls, work=self.work)
+        ours = dict(zip(output_names, outputs, strict=True))
+        results: dict[str, Arrays | str] = {}
+        times = []
+        for sample, answer in zip(self.samples, answers, strict=True):
+            if isinstance(answer, ConversionError):
+                results[sample.name] = answer.detail
+                continue
+            results[sample.name] = {ours[name]: array for name, array in answer.outputs.items() if name in ours}
+            if answer.seconds is not None:
+                times.append(Latency(runtime=verifier.title, seconds=answer.seconds, runs=TIMED_RUNS))
+        return Ran(Runs.done(verifier.title, results), times[:1])
 
     def _timed(self) -> list[Latency]:
         return [self._latency] if self._latency is not None else []
@@ -233,27 +255,12 @@ class Bench:
         return tuple(value.name or "" for value in values)
 
 
-@dataclass(slots=True)
-class Tool:
-    """A call of a toolchain, by the names of the files that it runs; remembers the seconds it measured."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A runtime's side of a comparison, and how long it took with the first sample."""
 
-    toolchain: toolchains.Toolchain
-    action: str
-    files: list[Path]
-    input_names: list[str]
-    output_names: list[str]
-    options: dict[str, Any]
-    work: Path
-    seconds: list[float] = field(default_factory=list)
-
-    def __call__(self, inputs: Arrays) -> Arrays:
-        ordered = {name: inputs[name] for name in self.input_names}
-        result = self.toolchain.run(
-            self.action, self.files, ordered, work=self.work, output_names=self.output_names, options=self.options
-        )
-        if result.seconds is not None:
-            self.seconds.append(result.seconds)
-        return result.outputs
+    side: Runs
+    latency: list[Latency]
 
 
 def _renamed(

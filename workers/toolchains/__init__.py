@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from workers.toolchains.definition import home, places
 from workers.toolchains.install import install
-from workers.toolchains.run import Toolchain, ToolRefused, ToolResult
+from workers.toolchains.run import Call, Toolchain, ToolRefused, ToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +35,4 @@ def find(action: str) -> Toolchain | None:
     return None
 
 
-__all__ = ["Listed", "ToolRefused", "ToolResult", "Toolchain", "find", "home", "install", "listing", "places"]
+__all__ = ["Call", "Listed", "ToolRefused", "ToolResult", "Toolchain", "find", "home", "install", "listing", "places"]

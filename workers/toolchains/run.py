@@ -48,6 +48,21 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One thing asked of a tool: ``action`` on ``files`` with ``inputs`` in order."""
+
+    action: str
+    files: Sequence[Path]
+    inputs: Mapping[str, npt.NDArray[Any]]
+    output_names: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+
+
+Answer = ToolResult | ConversionError
+
+
+@dataclass(frozen=True, slots=True)
 class Toolchain:
     """An installed toolchain."""
 
@@ -79,33 +94,72 @@ class Toolchain:
 
         Raises ToolRefused when the framework says no, LimitExceeded, ToolchainCrashed or Canceled otherwise.
         """
+        call = Call(action, files, inputs, output_names, options or {}, device)
+        (answer,) = self.run_all([call], work=work, limits=limits, on_event=on_event, should_stop=should_stop)
+        if isinstance(answer, ConversionError):
+            raise answer
+        return answer
+
+    def run_all(
+        self,
+        calls: Sequence[Call],
+        *,
+        work: Path,
+        limits: Limits | None = None,
+        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> list[Answer]:
+        """The same for several calls, in one process as far as it lives, so that the framework is imported once.
+
+        A call that fails has its error in its place; after a crash the calls behind it go on in a new process.
+        """
+        folders = [self._ask(call, work) for call in calls]
+        answers: list[Answer] = []
+        while len(answers) < len(calls):
+            left = slice(len(answers), None)
+            outcome = sandbox.run(
+                [str(self.place.python), "-I", str(self.place.tool), *map(str, folders[left])],
+                cwd=folders[len(answers)],
+                read=[self.place.interpreter, self.place.environment, self.place.folder, *_seen(calls[left])],
+                write=folders[left],
+                limits=limits or self._limits(),
+                on_event=on_event,
+                should_stop=should_stop,
+            )
+            answers += self._answers(calls[left], folders[left], outcome)
+        return answers
+
+    def _ask(self, call: Call, work: Path) -> Path:
+        """A folder with the call's request and inputs."""
         folder = _fresh(work / self.name)
-        arrays: dict[str, Any] = {f"a{index}": array for index, array in enumerate(inputs.values())}
+        arrays: dict[str, Any] = {f"a{index}": array for index, array in enumerate(call.inputs.values())}
         np.savez(folder / "in.npz", **arrays)
         request = {
             "protocol": PROTOCOL,
-            "action": action,
-            "model": [str(path.resolve()) for path in files],
+            "action": call.action,
+            "model": [str(path.resolve()) for path in call.files],
             "inputs": "in.npz",
-            "input_names": list(inputs),
-            "output_names": list(output_names),
-            "options": dict(options or {}),
-            "device": device,
+            "input_names": list(call.inputs),
+            "output_names": list(call.output_names),
+            "options": dict(call.options),
+            "device": call.device,
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        outcome = sandbox.run(
-            [str(self.place.python), "-I", str(self.place.tool), str(folder)],
-            cwd=folder,
-            read=[self.place.interpreter, self.place.environment, self.place.folder, *_folders(files)],
-            write=[folder],
-            limits=limits or self._limits(),
-            on_event=on_event,
-            should_stop=should_stop,
-        )
-        # Status 1 is the tool's own "no", told in result.json; everything else is for us to interpret.
-        if outcome.code != 1 or not (folder / "result.json").exists():
-            outcome.raise_for_status(f"{self.title} ({action})")
-        return _result(folder, outcome.stderr)
+        return folder
+
+    def _answers(self, calls: Sequence[Call], folders: Sequence[Path], outcome: sandbox.Outcome) -> list[Answer]:
+        """What the calls came to, up to the first without a result: the process ended while it was at that one."""
+        answers: list[Answer] = []
+        for call, folder in zip(calls, folders, strict=True):
+            try:
+                if not (folder / "result.json").exists():
+                    outcome.raise_for_status(f"{self.title} ({call.action})")
+                answers.append(_result(folder, outcome.stderr))
+            except ConversionError as error:
+                answers.append(error)
+                if not (folder / "result.json").exists():
+                    break
+        return answers
 
     def _limits(self) -> Limits:
         definition = self.place.definition
@@ -115,8 +169,9 @@ class Toolchain:
         )  # fmt: skip
 
 
-def _folders(files: Sequence[Path]) -> set[Path]:
-    return {path.resolve().parent for path in files}
+def _seen(calls: Sequence[Call]) -> set[Path]:
+    """The folders of the models' files."""
+    return {path.resolve().parent for call in calls for path in call.files}
 
 
 def _fresh(folder: Path) -> Path:
@@ -132,10 +187,15 @@ def _result(folder: Path, stderr: str) -> ToolResult:
     path = folder / "result.json"
     if not path.is_file() or path.is_symlink() or path.stat().st_size > ANSWER_BYTES:
         raise ToolchainCrashed("the tool left no valid result.json", hint=stderr[-500:] or None)
-    answer = json.loads(path.read_bytes())
+    try:
+        answer = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ToolchainCrashed("the tool's result.json is no JSON", hint=stderr[-500:] or None) from error
+    if not isinstance(answer, dict):
+        raise ToolchainCrashed("the tool's result.json holds no object")
     if answer.get("ok") is not True:
-        error = answer.get("error") or {}
-        raise ToolRefused(str(error.get("kind", "failed")), str(error.get("message", "no reason given"))[:2000])
+        told = answer.get("error") or {}
+        raise ToolRefused(str(told.get("kind", "failed")), str(told.get("message", "no reason given"))[:2000])
     names = [str(name) for name in answer.get("output_names", [])]
     arrays = _arrays(folder / "out.npz")
     if len(names) > len(arrays):

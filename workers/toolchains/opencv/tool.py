@@ -1,4 +1,4 @@
-"""Runs Caffe nets in OpenCV's dnn module: python tool.py WORKDIR.
+"""Runs Caffe nets in OpenCV's dnn module: python tool.py WORKDIR...
 
 Stand-alone: the standard library, numpy and cv2 only, syntax of Python 3.6. WORKDIR/request.json says what to run,
 WORKDIR/result.json and out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
@@ -397,4 +397,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(max([main(folder) for folder in sys.argv[1:]]))

@@ -1,4 +1,4 @@
-"""Runs and exports PyTorch models: python tool.py WORKDIR.
+"""Runs and exports PyTorch models: python tool.py WORKDIR...
 
 Stand-alone: the standard library, numpy and torch (safetensors is imported by the models). WORKDIR/request.json says
 what to do, WORKDIR/result.json and out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
@@ -315,4 +315,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(max([main(folder) for folder in sys.argv[1:]]))

@@ -20,7 +20,7 @@ $(RUN)/uv:
 	$(RUN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(STAMP): $(RUN)/uv pyproject.toml uv.lock
-	$(RUN)/uv sync --locked --quiet
+	$(RUN)/uv sync --locked --compile-bytecode --quiet
 	@touch $@
 
 toolchains: $(STAMP)

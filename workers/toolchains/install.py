@@ -46,7 +46,16 @@ def _build(place: Place, on_line: Callable[[str], None]) -> None:
     shutil.rmtree(place.environment, ignore_errors=True)
     uv = [sys.executable, "-m", "uv", "--quiet"]
     _step([*uv, "venv", "--python", place.definition.python, str(place.environment)], place, on_line)
-    packages = ["pip", "install", "--python", str(place.python), "--requirements", str(place.lock)]
+    # A jailed tool may not write byte code, so without it every run would compile its framework anew.
+    packages = [
+        "pip",
+        "install",
+        "--compile-bytecode",
+        "--python",
+        str(place.python),
+        "--requirements",
+        str(place.lock),
+    ]
     _step([*uv, *packages], place, on_line)
     place.stamp.touch()
 

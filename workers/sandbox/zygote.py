@@ -85,7 +85,11 @@ class Zygote:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "workers.sandbox.zygote", str(theirs.fileno()), str(os.getpid())],
-                env={**environment(Path("/"), "", {}), "PYTHONPATH": str(Path(jail.__file__).parents[2])},
+                # OpenBLAS starts its threads when it is imported, and a fork of several threads is not safe.
+                env={
+                    **environment(Path("/"), "", {"OPENBLAS_NUM_THREADS": "1"}),
+                    "PYTHONPATH": str(Path(jail.__file__).parents[2]),
+                },
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,

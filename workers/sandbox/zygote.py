@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +29,7 @@ from workers.sandbox.outcome import VARIABLE, Limits, Outcome
 from workers.sandbox.run import Watch, environment
 from workers.sandbox.streams import Events, Tail
 
-PRELOAD = "workers.child"
+PRELOAD = "workers.preload"
 MESSAGE = 1 << 20
 JOBS = 200
 START_SECONDS = 60.0
@@ -44,12 +44,18 @@ class Zygote:
         self._channel: socket.socket | None = None
         self._jobs = 0
 
+    @property
+    def pid(self) -> int | None:
+        """The warm process, when there is one."""
+        return self._process.pid if self._process is not None else None
+
     def run(
         self,
         folder: Path,
         *,
         read: Sequence[Path],
         limits: Limits,
+        env: Mapping[str, str],
         on_event: Callable[[dict[str, Any]], None],
         should_stop: Callable[[], bool],
     ) -> Outcome:
@@ -59,7 +65,7 @@ class Zygote:
         token = uuid.uuid4().hex
         (events_out, events_in), (out, out_in), (err, err_in) = os.pipe(), os.pipe(), os.pipe()
         spec = {"read": [str(p) for p in read], "write": [str(folder)], "limits": asdict(limits)}
-        order = {"folder": str(folder), "environment": environment(folder, token, {}), "spec": spec}
+        order = {"folder": str(folder), "environment": environment(folder, token, env), "spec": spec}
         start = time.monotonic()
         socket.send_fds(channel, [json.dumps(order).encode()], [events_in, out_in, err_in])
         for descriptor in (events_in, out_in, err_in):

@@ -1,0 +1,72 @@
+"""The hub's normal form: one opset, no leftovers, known shapes, stable names. One pass a file, in the order of PASSES.
+
+Same input, same result: nothing here depends on hash seeds, time or the machine. Passes work on the graph and touch
+no byte of the weights, but for comparing those that could be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import onnx_ir as ir
+
+from workers import __version__
+from workers.hub import IR_VERSION, OPSET
+from workers.hub.normalise import (
+    constants,
+    cuts,
+    dead,
+    defaults,
+    duplicates,
+    fold,
+    functions,
+    identity,
+    infer,
+    inference,
+    inputs,
+    names,
+    opset,
+    order,
+    padding,
+    sources,
+)
+from workers.options import DEFAULTS, Options
+from workers.report.schema import Change
+
+Pass = Callable[[ir.Model, Options], Sequence[Change]]
+
+PASSES: tuple[Pass, ...] = (
+    sources.name_sources,
+    infer.infer_shapes,
+    cuts.cut_graph,
+    functions.inline_functions,
+    opset.convert_opset,
+    inputs.separate_inputs,
+    constants.lift_constants,
+    inputs.fix_inputs,
+    infer.infer_shapes,
+    inference.leave_training,
+    identity.remove_identities,
+    fold.fold_constants,
+    identity.remove_identities,
+    dead.remove_dead,
+    duplicates.merge_equal,
+    infer.infer_shapes,
+    padding.resolve_padding,
+    defaults.write_defaults,
+    order.sort_graph,
+    names.name_all,
+)
+
+
+def normalise(model: ir.Model, options: Options = DEFAULTS) -> tuple[ir.Model, list[Change]]:
+    """Bring ``model`` into normal form, in place, and say what changed.
+
+    Raises UnsupportedVersion for operators that opset 21 cannot say, InvalidOptions for cuts or shapes that do not fit
+    the model, CheckerFailed for a graph that is inconsistent.
+    """
+    changes = [change for run in PASSES for change in run(model, options)]
+    model.ir_version = IR_VERSION
+    model.graph.opset_imports[""] = OPSET
+    model.producer_name, model.producer_version = "onnxhub", __version__
+    return model, changes

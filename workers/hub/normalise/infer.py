@@ -1,0 +1,64 @@
+"""Types and shapes of every value, by ONNX's own inference with data propagation, at whatever opset the model is."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+
+from workers.errors import CheckerFailed
+from workers.hub.skeleton import skeleton
+from workers.options import Options
+from workers.report.schema import Change
+
+
+def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
+    """Set types and shapes as far as the inputs tell; what was known stays known.
+
+    Recorded shapes that contradict the inferred ones are dropped. Raises CheckerFailed when the inputs themselves do.
+    """
+    proto = skeleton(model)
+    try:
+        inferred = _inferred(proto)
+    except onnx.shape_inference.InferenceError:
+        forget_shapes(model)
+        try:
+            inferred = _inferred(skeleton(model))
+        except onnx.shape_inference.InferenceError as error:
+            raise CheckerFailed(f"shapes contradict each other: {error}") from error
+    _merge(model.graph, inferred.graph)
+    return []
+
+
+def _inferred(proto: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
+
+
+def forget_shapes(model: ir.Model) -> None:
+    """Drop the shapes of everything that is computed by ONNX's own operators, to be inferred afresh."""
+    for graph in model.graphs():
+        for node in graph:
+            if node.domain == "":
+                for value in node.outputs:
+                    value.shape = None
+
+
+def _merge(graph: ir.Graph, proto: onnx.GraphProto) -> None:
+    values = {value.name: value for node in graph for value in node.outputs if value.name}
+    for info in (*proto.value_info, *proto.output):
+        value = values.get(info.name)
+        if value is None:
+            continue
+        type_ = ir.serde.deserialize_type_proto_for_type(info.type)
+        shape = ir.serde.deserialize_type_proto_for_shape(info.type)
+        if type_ is not None:
+            value.type = type_
+        if shape is not None:
+            value.shape = shape
+    for node, node_proto in zip(graph, proto.node, strict=True):
+        for attribute in node_proto.attribute:
+            if attribute.HasField("g"):
+                _merge(node.attributes[attribute.name].as_graph(), attribute.g)
+            for inner, inner_proto in zip(
+                node.attributes[attribute.name].as_graphs() if attribute.graphs else (), attribute.graphs, strict=True
+            ):
+                _merge(inner, inner_proto)

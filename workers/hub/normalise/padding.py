@@ -1,0 +1,73 @@
+"""``auto_pad`` becomes explicit pads wherever the sizes are known."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from workers.hub.node import Node
+from workers.hub.normalise.change import changed
+from workers.hub.provenance import layer_of
+from workers.options import Options
+from workers.report.schema import Change
+
+WINDOWED = frozenset({"Conv", "ConvInteger", "QLinearConv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"})
+WEIGHTS = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "QLinearConv": 3}
+
+
+def resolve_padding(model: ir.Model, options: Options) -> list[Change]:
+    """Write the pads that ``auto_pad`` stands for and drop it; SAME of an unknown size stays as it is."""
+    resolved = []
+    for raw in model.graph.all_nodes():
+        if raw.op_type not in WINDOWED or raw.domain:
+            continue
+        node = Node(raw)
+        mode = node.s("auto_pad", "NOTSET")
+        if mode == "NOTSET":
+            raw.attributes.pop("auto_pad", None)
+            continue
+        pads = _pads(node, mode)
+        if pads is not None:
+            del raw.attributes["auto_pad"]
+            raw.attributes["pads"] = ir.AttrInt64s("pads", pads)
+            resolved.append(layer_of(raw))
+    return changed("auto-pad", "Automatic padding was written out.", resolved)
+
+
+def _pads(node: Node, mode: str) -> list[int] | None:
+    kernel = _kernel(node)
+    if kernel is None:
+        return None
+    if mode == "VALID":
+        return [0] * (2 * len(kernel))
+    transposed = node.op == "ConvTranspose"
+    sizes = (node.out_shape() if transposed and node.has("output_shape") else node.shape()) or ()
+    spatial = sizes[2:]
+    if len(spatial) != len(kernel) or not all(isinstance(size, int) for size in spatial):
+        return None
+    begin, end = [], []
+    for axis, size in enumerate(spatial):
+        assert isinstance(size, int)
+        total = _total(node, axis, size, kernel[axis])
+        small, large = total // 2, total - total // 2
+        begin.append(small if mode == "SAME_UPPER" else large)
+        end.append(large if mode == "SAME_UPPER" else small)
+    return begin + end
+
+
+def _total(node: Node, axis: int, size: int, kernel: int) -> int:
+    """All padding of one axis: the output has ceil(size / stride) places (a transposed one size * stride)."""
+    stride = node.ints("strides", [1] * (axis + 1))[axis]
+    reach = (kernel - 1) * node.ints("dilations", [1] * (axis + 1))[axis] + 1
+    if node.op == "ConvTranspose":
+        extra = node.ints("output_padding", [0] * (axis + 1))[axis]
+        return max(0, reach + extra - stride)
+    return max(0, (-(-size // stride) - 1) * stride + reach - size)
+
+
+def _kernel(node: Node) -> tuple[int, ...] | None:
+    if node.has("kernel_shape"):
+        return node.ints("kernel_shape")
+    shape = node.shape(WEIGHTS.get(node.op, 1))
+    if shape is None or not all(isinstance(dim, int) for dim in shape[2:]):
+        return None
+    return tuple(dim for dim in shape[2:] if isinstance(dim, int))

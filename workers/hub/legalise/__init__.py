@@ -17,6 +17,7 @@ from workers.formats.contract import Note
 from workers.formats.rules import Writes
 from workers.hub.legalise.rule import RULES, Rule, rule
 from workers.hub.legalise.search import Search
+from workers.hub.legalise.tidy import merge_reshapes
 from workers.hub.node import Node
 
 FAMILIES = (
@@ -40,6 +41,8 @@ def legalise(model: ir.Model, writes: Writes, *, system: str) -> list[Note]:  # 
             if writes.why_not(Node(node)) is not None:
                 search.replace(node)
         notes += search.notes
+        if search.notes:
+            merge_reshapes(graph, writes)
     # Nodes that fed only what was replaced (the shape of a Reshape, say) need not be expressed.
     RemoveUnusedNodesPass()(model)
     left = [_refusal(node, writes) for graph in _graphs(model.graph) for node in graph]

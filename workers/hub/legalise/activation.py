@@ -39,6 +39,22 @@ def clip_to_relu(g: GraphBuilder, node: Node) -> Results:
     return g.Relu(node.x()) if scalar(node.input(1)) == 0.0 and node.input(2) is None else None
 
 
+@rule(
+    "Clip", "clip-one-bound-to-relu", "max(x, a) is Relu(x - a) + a, min(x, b) is b - Relu(b - x) (one rounding apart)."
+)
+def clip_one_bound(g: GraphBuilder, node: Node) -> Results:
+    low, high, x = scalar(node.input(1)), scalar(node.input(2)), node.x()
+    if (node.input(1) is None) == (node.input(2) is None) or not is_float(x):
+        return None
+    bound = high if low is None else low
+    # A large bound would take the small digits of x with it.
+    if bound is None or abs(bound) > 16:
+        return None
+    if low is not None:
+        return _affine(g, g.Relu(_affine(g, x, 1.0, -low)), 1.0, low)
+    return _affine(g, g.Relu(_affine(g, x, -1.0, bound)), -1.0, bound)
+
+
 @rule("Clip", "clip-both-bounds", "A missing bound of Clip is written out as the largest finite number.")
 def clip_both_bounds(g: GraphBuilder, node: Node) -> Results:
     low, high = node.input(1), node.input(2)
@@ -156,6 +172,14 @@ def sigmoid(g: GraphBuilder, node: Node) -> Results:
 def thresholded_relu(g: GraphBuilder, node: Node) -> Results:
     x = node.x()
     return g.Where(g.Greater(x, number(x, node.f("alpha", 1.0))), x, number(x, 0))
+
+
+@rule("ThresholdedRelu", "thresholded-relu-to-mul", "x times 1 where x > alpha, else times 0.")
+def thresholded_relu_to_mul(g: GraphBuilder, node: Node) -> Results:
+    x = node.x()
+    if x.dtype is None:
+        return None
+    return g.Mul(x, g.Cast(g.Greater(x, number(x, node.f("alpha", 1.0))), to=int(x.dtype)))
 
 
 @rule("Gelu", "gelu-to-erf", "Gelu is x/2 * (1 + Erf(x / sqrt 2)), or its tanh form where the model asks for that.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import onnx_ir as ir
+
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.legalise.dims import reshape
 from workers.hub.legalise.rule import Results, rule
@@ -37,7 +39,9 @@ def _expanded(g: GraphBuilder, value: Value, wanted: Sequence[Dim]) -> Value | N
         full = reshape(g, value, padded)
     if full is None or all(count == 1 for count in counts):
         return full
-    return g.Tile(full, counts)
+    tiled = g.Tile(full, counts)
+    tiled.shape = ir.Shape(wanted)
+    return tiled
 
 
 @rule(BINARY, "broadcast-by-tiling", "The smaller operand is repeated to the shape of the result.")

@@ -68,33 +68,24 @@ def _step(
     values: dict[str, ir.Value | None],
 ) -> None:
     """Add one node of the body, its attribute references resolved."""
-    own = onnx.NodeProto()
-    own.CopyFrom(step)
-    del own.attribute[:]
+    keywords: dict[str, Any] = {}
     for attribute in step.attribute:
-        if not attribute.ref_attr_name:
-            own.attribute.append(attribute)
-        elif attribute.ref_attr_name in attributes:
-            resolved = own.attribute.add()
-            resolved.CopyFrom(attributes[attribute.ref_attr_name])
-            resolved.name = attribute.name
-    made = ir.serde.deserialize_node(own)
+        given = attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
+        if given is not None:
+            keywords[attribute.name] = ir.serde.deserialize_attribute(given).value
     if step.op_type == "Constant":
-        array = _constant(made)
-        values[step.output[0]] = g.constant(array)
+        ((name, value),) = keywords.items()
+        values[step.output[0]] = g.constant(_constant(name, value))
         return
-    keywords = {name: attribute.value for name, attribute in made.attributes.items()}
     inputs = [values[name] for name in step.input]
     outputs = g.ops(step.op_type, *inputs, outputs=len(step.output), domain=step.domain, **keywords)
     values.update(zip(step.output, outputs, strict=True))
 
 
-def _constant(node: ir.Node) -> Array:
-    attribute = next(iter(node.attributes.values()))
-    if attribute.name == "value":
-        return attribute.as_tensor().numpy()
-    integral = attribute.name in ("value_int", "value_ints")
-    return np.asarray(attribute.value, np.int64 if integral else np.float32)
+def _constant(name: str, value: Any) -> Array:
+    if name == "value":
+        return np.asarray(value.numpy())
+    return np.asarray(value, np.int64 if name in ("value_int", "value_ints") else np.float32)
 
 
 FUNCTION_BODY = Rule("function-body", "*", "The operator is spelt out as ONNX itself defines it.", expand)

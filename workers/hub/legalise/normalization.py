@@ -65,6 +65,16 @@ def batch_norm_to_conv(g: GraphBuilder, node: Node) -> Results:
     )  # fmt: skip
 
 
+@rule("InstanceNormalization", "instance-norm-of-a-picture", "Any spatial axes are normalised as one column of pixels.")
+def instance_norm_of_a_picture(g: GraphBuilder, node: Node) -> Results:
+    shape = node.shape()
+    if shape is None or len(shape) in (2, 4) or not all(isinstance(dim, int) for dim in shape[1:]):
+        return None
+    column = g.Reshape(node.x(), [0, shape[1], -1, 1])
+    y = g.InstanceNormalization(column, node.x(1), node.x(2), epsilon=node.f("epsilon", 1e-5))
+    return reshape(g, y, shape)
+
+
 @rule("InstanceNormalization", "instance-norm-to-primitives", "Mean and variance are taken over the spatial axes.")
 def instance_norm(g: GraphBuilder, node: Node) -> Results:
     rank = node.rank
@@ -79,7 +89,7 @@ def group_norm(g: GraphBuilder, node: Node) -> Results:
     shape, groups = node.shape(), node.i("num_groups", 1)
     if shape is None or len(shape) < 3:
         return None
-    grouped = g.Reshape(node.x(), [0, groups, -1])
+    grouped = g.Reshape(node.x(), [0, groups, -1, 1])
     ones, zeros = np.ones(groups, np.float32), np.zeros(groups, np.float32)
     y = g.InstanceNormalization(grouped, ones, zeros, epsilon=node.f("epsilon", 1e-5))
     back = reshape(g, y, shape)

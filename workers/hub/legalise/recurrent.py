@@ -38,12 +38,16 @@ Activation = Callable[[Value], Value]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One direction: ``w`` [gates*H, I], ``r`` [gates*H, H], ``wb`` and ``rb`` [gates*H], peepholes ``p`` [3H]."""
+    """One direction: ``w`` [gates*H, I], ``r`` [gates*H, H], ``bias`` [gates*H], peepholes ``p`` [3H].
+
+    ``late`` [H] is the recurrent bias of a GRU's new value where the reset gate comes after the product; all other
+    recurrent biases are part of ``bias``.
+    """
 
     w: Array
     r: Array
-    wb: Array
-    rb: Array
+    bias: Array
+    late: Array
     p: Array | None
     activations: tuple[Activation, ...]
 
@@ -86,7 +90,6 @@ def lstm_step(g: GraphBuilder, node: Node, cell: Cell, x: Value, state: State) -
     """i, o, f = f(Xt W + Ht-1 R + P (.) C + b); c = g(...); Ct = f (.) Ct-1 + i (.) c; Ht = o (.) h(Ct)."""
     f, squash, out = cell.activations
     a = x if state.h is None else g.Add(x, _times(g, state.h, cell.r))
-    a = _plus(g, a, cell.rb)
     ai, ao, af, ac = _split(g, a, 4, 1)
     peepholes = [None] * 3 if cell.p is None else np.split(cell.p, 3)
     if state.c is not None:
@@ -106,20 +109,17 @@ def _peep(g: GraphBuilder, gate: Value, c: Value, peephole: Array | None) -> Val
 def gru_step(g: GraphBuilder, node: Node, cell: Cell, x: Value, state: State) -> State:
     """z, r = f(Xt W + Ht-1 R + b); n = g(...), the reset before or after the product; Ht = (1 - z) n + z Ht-1."""
     f, squash = cell.activations
-    hidden, h = cell.hidden, state.h
+    h = state.h
     xz, xr, xn = _split(g, x, 3, 1)
-    (rz, rr, rn), (bz, br, bn) = np.split(cell.r, 3), np.split(cell.rb, 3)
-    assert rz.shape == (hidden, hidden)
-    z = f(_plus(g, xz if h is None else g.Add(xz, _times(g, h, rz)), bz))
-    r = f(_plus(g, xr if h is None else g.Add(xr, _times(g, h, rr)), br))
-    if node.i("linear_before_reset"):
-        recurrent = None if h is None else _plus(g, _times(g, h, rn), bn)
-        if recurrent is not None:
-            n = squash(g.Add(xn, g.Mul(r, recurrent)))
-        else:
-            n = squash(g.Add(xn, g.Mul(r, g.constant(bn))) if np.any(bn) else xn)
+    rz, rr, rn = np.split(cell.r, 3)
+    z = f(xz if h is None else g.Add(xz, _times(g, h, rz)))
+    r = f(xr if h is None else g.Add(xr, _times(g, h, rr)))
+    if h is None:
+        n = squash(g.Add(xn, g.Mul(r, g.constant(cell.late))) if np.any(cell.late) else xn)
+    elif node.i("linear_before_reset"):
+        n = squash(g.Add(xn, g.Mul(r, _plus(g, _times(g, h, rn), cell.late))))
     else:
-        n = squash(_plus(g, xn if h is None else g.Add(xn, _times(g, g.Mul(r, h), rn)), bn))
+        n = squash(g.Add(xn, _times(g, g.Mul(r, h), rn)))
     new = g.Mul(_from_one(g, z), n)
     return State(new if h is None else g.Add(new, g.Mul(z, h)))
 
@@ -127,7 +127,7 @@ def gru_step(g: GraphBuilder, node: Node, cell: Cell, x: Value, state: State) ->
 def rnn_step(g: GraphBuilder, node: Node, cell: Cell, x: Value, state: State) -> State:
     """Ht = f(Xt W + Ht-1 R + b)."""
     a = x if state.h is None else g.Add(x, _times(g, state.h, cell.r))
-    return State(cell.activations[0](_plus(g, a, cell.rb)))
+    return State(cell.activations[0](a))
 
 
 STEP: dict[str, Step] = {"LSTM": lstm_step, "GRU": gru_step, "RNN": rnn_step}
@@ -147,13 +147,15 @@ def cells(g: GraphBuilder, node: Node) -> list[Cell] | None:
         return None
     each = len(DEFAULTS[node.op])
     activations = [_activation(g, name) for name in names]
-    return [
-        Cell(
-            w[d], r[d], b[d, :rows], b[d, rows:], None if p is None else p[d],
-            tuple(activations[d * each : (d + 1) * each]),
-        )
-        for d in range(directions)
-    ]  # fmt: skip
+    cells = []
+    for d in range(directions):
+        mine, recurrent = b[d, :rows], b[d, rows:].copy()
+        late = np.zeros(r.shape[2], b.dtype)
+        if node.op == "GRU" and node.i("linear_before_reset"):
+            late, recurrent[-len(late) :] = recurrent[-len(late) :].copy(), 0
+        own = tuple(activations[d * each : (d + 1) * each])
+        cells.append(Cell(w[d], r[d], mine + recurrent, late, None if p is None else p[d], own))
+    return cells
 
 
 def _activation(g: GraphBuilder, name: str) -> Activation:
@@ -197,7 +199,7 @@ def _run(
     if start is None:
         return None
     time = node.i("layout")
-    projected = _plus(g, _times(g, node.x(), cell.w), cell.wb)
+    projected = _plus(g, _times(g, node.x(), cell.w), cell.bias)
     batch = (node.shape() or ())[1 - time]
     slices = [reshape(g, part, (batch, g.shape(part)[2])) for part in _split(g, projected, steps, time)]
     states, state = [], start

@@ -79,6 +79,24 @@ def reduce_dropping_axes(g: GraphBuilder, node: Node) -> Results:
     return reshape(g, g.op(node.op, node.x(), node.input(1), keepdims=0), out)
 
 
+@rule(("ReduceMean", "ReduceMax"), "reduce-by-pooling", "Neighbouring axes are reduced by one pooling window as long.")
+def reduce_by_pooling(g: GraphBuilder, node: Node) -> Results:
+    """[N, before..., reduced..., after...] is pooled as [N, before, reduced, after]."""
+    axes, shape, out = reduced_axes(node), node.shape(), node.out_shape()
+    if not axes or shape is None or out is None or axes[0] == 0 or axes != tuple(range(axes[0], axes[-1] + 1)):
+        return None
+    first, stop = axes[0], axes[-1] + 1
+    before, middle, after = fixed(shape[1:first]), fixed(shape[first:stop]), fixed(shape[stop:])
+    if before is None or middle is None or after is None or not is_float(node.x()):
+        return None
+    length = int(np.prod(middle))
+    planes = reshape(g, node.x(), (shape[0], int(np.prod(before)), length, int(np.prod(after))))
+    if planes is None:
+        return None
+    op = "AveragePool" if node.op == "ReduceMean" else "MaxPool"
+    return reshape(g, g.op(op, planes, kernel_shape=[length, 1], strides=[1, 1], pads=[0] * 4), out)
+
+
 @rule("ReduceL2", "reduce-l2-to-sum-square", "The Euclidean norm is the root of the sum of squares.")
 def reduce_l2(g: GraphBuilder, node: Node) -> Results:
     return g.Sqrt(_again(g, node, "ReduceSumSquare", node.x()))
@@ -133,24 +151,6 @@ def reduce_sum_to_mean(g: GraphBuilder, node: Node) -> Results:
     if not count or not is_float(node.x()):
         return None
     return g.Mul(_again(g, node, "ReduceMean", node.x()), number(node.x(), count))
-
-
-@rule(("ReduceMean", "ReduceMax"), "reduce-by-pooling", "Neighbouring axes are reduced by one pooling window as long.")
-def reduce_by_pooling(g: GraphBuilder, node: Node) -> Results:
-    """[N, before..., reduced..., after...] is pooled as [N, before, reduced, after]."""
-    axes, shape, out = reduced_axes(node), node.shape(), node.out_shape()
-    if not axes or shape is None or out is None or axes[0] == 0 or axes != tuple(range(axes[0], axes[-1] + 1)):
-        return None
-    first, stop = axes[0], axes[-1] + 1
-    before, middle, after = fixed(shape[1:first]), fixed(shape[first:stop]), fixed(shape[stop:])
-    if before is None or middle is None or after is None or not is_float(node.x()):
-        return None
-    length = int(np.prod(middle))
-    planes = reshape(g, node.x(), (shape[0], int(np.prod(before)), length, int(np.prod(after))))
-    if planes is None:
-        return None
-    op = "AveragePool" if node.op == "ReduceMean" else "MaxPool"
-    return reshape(g, g.op(op, planes, kernel_shape=[length, 1], strides=[1, 1], pads=[0] * 4), out)
 
 
 @rule(REDUCE, "reduce-last-axes", "The reduced axes are moved to the end by a Transpose.")

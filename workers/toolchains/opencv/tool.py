@@ -143,16 +143,18 @@ def pooling(parameter, record):
 
 
 def clip(parameter, record):
-    """A Clip is a ReLU6 with bounds; those may not be negative, so the line is shifted there and back."""
+    """A Clip is a ReLU6 whose bounds may not be negative: the line is shifted there and back, or turned at the top."""
     name, bottoms, tops = ends(record)
     low, high = float(first(parameter, "min", 0)), float(first(parameter, "max", 0))
-    bounds = [["min_value", "0.0"], ["max_value", decimal(high - low)]]
-    if low == 0:
-        return [layer(name, "ReLU6", bottoms, tops, relu6_param=bounds)]
+    bounds = [["min_value", "0.0"], ["max_value", decimal(min(high - low, 1e30))]]
+    turned = [["scale", "-1"], ["shift", repr(high)]]
+    there, back = (turned, turned) if low < -1e30 else ([["shift", repr(-low)]], [["shift", repr(low)]])
+    # A layer that works in place goes on doing so.
+    inner = tops if tops == bottoms else [name + "/there"]
     return [
-        layer(name + "/shift", "Power", bottoms, [name + "/shifted"], power_param=[["shift", repr(-low)]]),
-        layer(name + "/clip", "ReLU6", [name + "/shifted"], [name + "/clipped"], relu6_param=bounds),
-        layer(name, "Power", [name + "/clipped"], tops, power_param=[["shift", repr(low)]]),
+        layer(name + "/there", "Power", bottoms, inner, power_param=there),
+        layer(name + "/clip", "ReLU6", inner, inner, relu6_param=bounds),
+        layer(name, "Power", inner, tops, power_param=back),
     ]
 
 
@@ -241,7 +243,7 @@ def kept(record, state):
 
 
 def needed(records, inputs, outputs):
-    """The layers that the outputs depend on, in order: no data layers, whose blobs are given, and none of training."""
+    """The layers that the outputs depend on, in order, without data and training layers, and what they start at."""
     wanted, chosen = set(outputs), []
     for record in reversed(records):
         kind, (_, bottoms, tops) = kind_of(record), ends(record)
@@ -250,7 +252,7 @@ def needed(records, inputs, outputs):
             wanted.difference_update(tops)
             wanted.update(bottoms)
             chosen.append(record)
-    return chosen[::-1]
+    return chosen[::-1], wanted
 
 
 def respell(net, shapes, outputs, state):
@@ -258,11 +260,10 @@ def respell(net, shapes, outputs, state):
     net = copy.deepcopy(net)
     made = without(net, "input", "input_dim", "input_shape", "layer", "layers", "state")
     key = "layers" if every(net, "layers") else "layer"
-    for name in shapes:
-        made.append(["input", quoted(name)])
-        made.append(["input_shape", [["dim", str(size)] for size in shapes[name]]])
-    records = [record for record in every(net, key) if kept(record, state)]
-    for record in needed(records, set(shapes), outputs):
+    records, wanted = needed([record for record in every(net, key) if kept(record, state)], set(shapes), outputs)
+    for name in wanted.intersection(shapes):
+        made += [["input", quoted(name)], ["input_shape", [["dim", str(size)] for size in shapes[name]]]]
+    for record in records:
         kind = kind_of(record)
         if kind in LACKS:
             raise Refused("unsupported", "OpenCV has no layer type %s (layer %r)" % (kind, ends(record)[0]))
@@ -304,17 +305,16 @@ def run_caffe(request, folder, report):
     shapes = dict((name, array.shape) for name, array in arrays.items())
     path, options = os.path.join(folder, "opencv.prototxt"), request.get("options", {})
     outputs, left_out = possible(net, shapes, request["output_names"], options)
+    spelt = respell(net, shapes, outputs, options)
     with open(path, "wb") as file:
-        file.write(print_text(respell(net, shapes, outputs, options)).encode("utf-8", "surrogateescape"))
+        file.write(print_text(spelt).encode("utf-8", "surrogateescape"))
     report(0, 2, "load")
     model = cv2.dnn.readNetFromCaffe(path, weights) if weights else cv2.dnn.readNetFromCaffe(path)
     model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-    model.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
-    if hasattr(model, "enableWinograd"):
-        model.enableWinograd(False)
-    for name, array in arrays.items():
+    model.enableWinograd(False)
+    for name in map(string, every(spelt, "input")):
         # wrap_channels: no axis is mistaken for the channels of pixels.
-        model.setInput(cv2.Mat(np.ascontiguousarray(array, np.float32), wrap_channels=False), name)
+        model.setInput(cv2.Mat(np.ascontiguousarray(arrays[name], np.float32), wrap_channels=False), name)
     report(1, 2, "run")
     start = time.time()
     results = model.forward(["onnxhub_output_%d" % index for index in range(len(outputs))])

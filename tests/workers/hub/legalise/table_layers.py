@@ -159,6 +159,8 @@ NORMALIZATION = [
     Case("batch-norm-to-mul-add", [[B, 3]], norm("BatchNormalization", 3, 4), label="flat"),
     Case("batch-norm-to-conv", [[B, 3, 4, 5]], norm("BatchNormalization", 3, 4, epsilon=0.01)),
     Case("instance-norm-to-primitives", [[B, 3, 4, 5]], norm("InstanceNormalization", 3, 2, epsilon=0.01)),
+    Case("instance-norm-of-a-picture", [[B, 3, 9]], norm("InstanceNormalization", 3, 2)),
+    Case("instance-norm-of-a-picture", [[B, 3, 2, 4, 2]], norm("InstanceNormalization", 3, 2), label="block"),
     Case("instance-norm-to-primitives", [[B, 3, 9]], norm("InstanceNormalization", 3, 2), label="line"),
     Case("group-norm-to-instance-norm", [[B, 6, 4, 5]], norm("GroupNormalization", 6, 2, num_groups=2, epsilon=0.01)),
     Case("layer-norm-to-primitives", [[B, 4, 6]], norm("LayerNormalization", 6, 2, epsilon=0.01)),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from workers.errors import InvalidOptions
-from workers.formats.caffe.file import LAYER, NET, Message, blob
+from workers.formats.caffe.file import BLOB, LAYER, NET, Message, blob
 from workers.formats.contract import Note
 from workers.hub.node import Node, constant_of, shape_of
 
@@ -125,7 +125,7 @@ class NetWriter:
             type=type,
             bottom=bottoms,
             top=tops,
-            blobs=[blob(np.asarray(array, np.float32)) for array in blobs],
+            blobs=[_blob(np.asarray(array, np.float32)) for array in blobs],
             **{key: value for key, value in parameters.items() if value is not None},
         )
         self.layers.append(record)
@@ -159,6 +159,13 @@ def without_blobs(net: Message) -> Message:
 
 def _bare(layer: Message) -> Message:
     return LAYER(**{entry.name: value for entry, value in layer.fields() if entry.name != "blobs"})
+
+
+def _blob(array: Array) -> Message:
+    """A single number has no axes in Caffe; the 2014 way of writing it, 1x1x1x1, fits that, and OpenCV takes it."""
+    if array.ndim:
+        return blob(array)
+    return BLOB(num=1, channels=1, height=1, width=1, data=array.reshape(1))
 
 
 def _unique(name: str, taken: set[str], joint: str = "_") -> str:

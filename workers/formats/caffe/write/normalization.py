@@ -92,13 +92,15 @@ def mvn(net: NetWriter, node: Node) -> None:
 @writes("caffe::Normalize")
 def normalize(net: NetWriter, node: Node) -> None:
     """x / sqrt(sum x^2 + eps) * scale, the sum over channels or over the whole item."""
-    weight = node.const(1)
+    weight, across = node.const(1), bool(node.i("across_spatial"))
     assert weight is not None
     net.needs(SSD, "Normalize")
-    net.layer(
-        "Normalize", node, blobs=[weight],
-        norm_param={
-            "across_spatial": bool(node.i("across_spatial")), "channel_shared": weight.size == 1,
-            "eps": node.f("eps", 1e-10),
-        },
-    )  # fmt: skip
+    # OpenCV takes one scale a channel only where it sums over channels: elsewhere a Scale follows.
+    apart = across and weight.size > 1
+    own = np.ones((), np.float32) if apart else weight
+    parameter = {"across_spatial": across, "channel_shared": own.size == 1, "eps": node.f("eps", 1e-10)}
+    if apart:
+        unit = net.inner("Normalize", node, [node.x()], "unit", blobs=[own], norm_param=parameter)
+        net.layer("Scale", node, [unit], blobs=[weight])
+    else:
+        net.layer("Normalize", node, blobs=[own], norm_param=parameter)

@@ -157,6 +157,28 @@ def swish(g: GraphBuilder, node: Node) -> Value | None:
     return None
 
 
+@ends_in("Max", "Min")
+def clamp(g: GraphBuilder, node: Node) -> Value | None:
+    """Max and Min with a number each, in either order: Clip."""
+    other = "Min" if node.op == "Max" else "Max"
+    if len(node.inputs) != 2:
+        return None
+    outer = number_and_other(node)
+    inner = None if outer is None else maker(outer[1], other)
+    first = None if inner is None or len(inner.inputs) != 2 else number_and_other(inner)
+    if outer is None or first is None or not alone(outer[1]):
+        return None
+    low, high = (first[0], outer[0]) if node.op == "Min" else (outer[0], first[0])
+    return g.Clip(first[1], np.float32(low), np.float32(high)) if low <= high else None
+
+
+@ends_in("ThresholdedRelu")
+def thresholded(g: GraphBuilder, node: Node) -> Value | None:
+    """x where x > alpha, else 0."""
+    step = caffe(g, "Threshold", node.x(), like=node.outputs[0], threshold=node.f("alpha", 1.0))
+    return g.Mul(node.x(), step)
+
+
 @ends_in("Cast")
 def threshold(g: GraphBuilder, node: Node) -> Value | None:
     """1 where x > threshold, else 0."""

@@ -1,6 +1,6 @@
 """A 2 GB upload: how much the API's memory grows, and its throughput against copying the file.
 
-``python -m benchmarks.upload [URL]`` against a running ``make serve`` on this machine (its process is found by its port).
+``python -m benchmarks.upload [URL]`` against a ``make serve`` running on this machine (found by its port).
 """
 
 from __future__ import annotations
@@ -56,10 +56,12 @@ def main(url: str) -> None:
         watcher.join()
     print(f"machine: {machine()}; answer {answer.status_code}")
     print(
-        f"2 GiB in {seconds:.2f} s = {SIZE / MIB / seconds:.0f} MiB/s; cp takes {copied:.2f} s ({seconds / copied:.1f} x)"
+        f"2 GiB in {seconds:.2f} s = {SIZE / MIB / seconds:.0f} MiB/s;"
+        f" copying takes {copied:.2f} s ({seconds / copied:.1f} x)"
     )
     print(
-        f"API memory: {before / MIB:.0f} MiB before, {peak / MIB:.0f} MiB at most: grew by {(peak - before) / MIB:.0f} MiB"
+        f"API memory: {before / MIB:.0f} MiB before, {peak / MIB:.0f} MiB at most,"
+        f" so it grew by {(peak - before) / MIB:.0f} MiB"
     )
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,20 @@ from workers.errors import Canceled, ConversionError
 from workers.lease import Lease, Relay
 from workers.redaction import Redaction
 from workers.results import Summary
+from workers.sandbox.zygote import Zygote
 from workers.settings import engine_environment, limits, readable_always
 
 log = structlog.get_logger("worker")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Site:
-    """What a worker works with."""
+    """What a worker works with. ``warm`` forks the children of jobs; None when that does not work here."""
 
     settings: Settings
     db: Database
     storage: LocalStorage
+    warm: Zygote | None = field(default_factory=Zygote)
 
     @classmethod
     def of(cls, settings: Settings) -> Site:
@@ -97,16 +99,7 @@ def _run(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> 
     """Let the child work and gather what it made; a refusal of the child or of this side is the job's error."""
     ended = Ended(None, "", [])
     try:
-        outcome = sandbox.run(
-            [sys.executable, "-m", "workers.child", str(folder)],
-            cwd=folder,
-            read=[*readable_always(), *_blobs(site, held)],
-            write=[folder],
-            limits=limits(),
-            env=engine_environment(),
-            on_event=Relay(site.db, held),
-            should_stop=stopped,
-        )
+        outcome = _child(site, held, folder, stopped)
         ended.said = outcome.stderr
         outcome.raise_for_status("the conversion")
         ended.error = results.error_of(results.read_json(folder / "result.json"))
@@ -115,6 +108,31 @@ def _run(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> 
     except ConversionError as error:
         ended.error = error.problem()
     return ended
+
+
+def _child(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> sandbox.Outcome:
+    """The job in the jail: forked from the warm process, or one of its own: GPU drivers do not bear a fork."""
+    read = [*readable_always(), *_blobs(site, held)]
+    relay = Relay(site.db, held)
+    if site.warm is not None and held.device == "cpu":
+        try:
+            return site.warm.run(
+                folder, read=read, limits=limits(), env=engine_environment(), on_event=relay, should_stop=stopped
+            )
+        except ChildProcessError as error:
+            log.warning("jobs start cold from now on", reason=str(error))
+            site.warm.close()
+            site.warm = None
+    return sandbox.run(
+        [sys.executable, "-m", "workers.child", str(folder)],
+        cwd=folder,
+        read=read,
+        write=[folder],
+        limits=limits(),
+        env=engine_environment(),
+        on_event=relay,
+        should_stop=stopped,
+    )
 
 
 def _blobs(site: Site, held: Claim) -> list[Path]:

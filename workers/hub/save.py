@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import mmap
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,10 @@ import onnx_ir as ir
 from workers.hub import skeleton
 from workers.hub.skeleton import byte_size, serialized, stubbed
 from workers.hub.wire import splice
+from workers.inspect.upload import Mapping
 
 EXTERNAL_ABOVE = 1_500_000_000
 """Bytes of weights from which they go to a file of their own: protobuf readers give up at 2 GB."""
-
-CHUNK = 4 << 20
-"""Bytes of a mapped tensor that are in memory at a time."""
 
 ALIGN_LARGE, ALIGN_SMALL, LARGE = 4096, 64, 1 << 20
 """Offsets in the external file: whole pages for large tensors, so that they can be mapped."""
@@ -91,12 +89,29 @@ def _save_external(model: ir.Model, path: Path) -> list[Path]:
     return [path, data]
 
 
-def _write_tensor(file: io.RawIOBase | io.FileIO, tensor: ir.TensorProtocol) -> None:
+def _write_tensor(file: io.FileIO, tensor: ir.TensorProtocol) -> None:
     array = raw_bytes(tensor)
-    for start in range(0, array.size, CHUNK):
-        chunk = array[start : start + CHUNK]
-        _write(file, chunk.data)
-        _forget_pages(chunk)
+    span = _span(array)
+    if span is None:
+        _write(file, array.data)
+        return
+    # The bytes lie in a file: the kernel copies them from there, and none of them comes into this process.
+    mapping, start = span
+    copied = 0
+    while copied < array.size:
+        copied += os.sendfile(file.fileno(), mapping.source, start + copied, array.size - copied)
+
+
+def _span(array: npt.NDArray[np.uint8]) -> tuple[Mapping, int] | None:
+    """The mapped file that the array is a view of, and its offset there."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    mapping = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(mapping, Mapping) or array.size == 0:
+        return None
+    base = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
+    return mapping, array.__array_interface__["data"][0] - base
 
 
 def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:
@@ -112,22 +127,7 @@ def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:
     return array.reshape(-1).view(np.uint8)
 
 
-def _write(file: io.RawIOBase | io.FileIO, view: memoryview) -> None:
+def _write(file: io.FileIO, view: memoryview) -> None:
     """All of ``view``: one system call writes at most 2 GiB."""
     while len(view):
         view = view[file.write(view) or 0 :]
-
-
-def _forget_pages(array: npt.NDArray[Any]) -> None:
-    """Let the kernel drop the pages of a mapped file that were just written out; they can be read again."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    mapping = owner.obj if isinstance(owner, memoryview) else owner
-    if not isinstance(mapping, mmap.mmap) or not memoryview(mapping).readonly:
-        return
-    start = array.__array_interface__["data"][0] - np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
-    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
-    last = (start + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-    if last > first:
-        mapping.madvise(mmap.MADV_DONTNEED, first, last - first)

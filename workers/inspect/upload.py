@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+
+class Mapping(mmap.mmap):
+    """A file mapped read-only that keeps its descriptor open, so that the kernel can copy spans of it."""
+
+    source: int
+
+    @classmethod
+    def of(cls, path: Path) -> Mapping:
+        with path.open("rb") as file:
+            mapping = cls(file.fileno(), 0, access=mmap.ACCESS_READ)
+            mapping.source = os.dup(file.fileno())
+        return mapping
+
+    def __del__(self) -> None:
+        if hasattr(self, "source"):
+            os.close(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +47,7 @@ class UploadedFile:
         """The whole file, memory-mapped read-only; views on it stay valid as long as they are referenced."""
         if self.size == 0:
             return memoryview(b"")
-        with self.path.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return memoryview(Mapping.of(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,19 +158,10 @@ def clip(parameter, record):
     ]
 
 
-def mvn(parameter, record):
-    if float(first(parameter, "eps", 0)) > 1e-6 and first(parameter, "normalize_variance", "true") in (
-        "true",
-        "1",
-        "t",
-    ):
-        raise Refused("unsupported", "OpenCV adds eps under the root in the MVN %r" % ends(record)[0])
-
-
-def ignored(field, *values):
+def wrong_if(wrong, what):
     def change(parameter, record):
-        if first(parameter, field, values[0]) not in values:
-            raise Refused("unsupported", "OpenCV ignores %s of the layer %r" % (field, ends(record)[0]))
+        if wrong(parameter):
+            raise Refused("unsupported", "OpenCV %s (layer %r)" % (what, ends(record)[0]))
 
     return change
 
@@ -205,12 +196,20 @@ def renamed(kind):
     return change
 
 
+YES = ("true", "t", "1")
 RESPELT = {
     "Bias": ("bias_param", renamed("Shift")), "Clip": ("clip_param", clip), "LRN": ("lrn_param", lrn),
-    "InnerProduct": ("inner_product_param", ignored("transpose", "false", "0", "f")),
-    "Pooling": ("pooling_param", pooling), "Parameter": ("parameter_param", renamed("Const")),
-    "PriorBox": ("prior_box_param", prior_box), "Swish": ("swish_param", ignored("beta", "1", "1.0")),
-    "Tile": ("tile_param", tile), "MVN": ("mvn_param", mvn),
+    "Parameter": ("parameter_param", renamed("Const")), "Pooling": ("pooling_param", pooling),
+    "PriorBox": ("prior_box_param", prior_box), "Tile": ("tile_param", tile),
+    "Deconvolution": ("convolution_param", wrong_if(
+        lambda p: len(every(p, "kernel_size")) > 2 or set(every(p, "dilation")) - {"1"},
+        "does Deconvolution over two axes without dilation only")),
+    "InnerProduct": ("inner_product_param", wrong_if(
+        lambda p: first(p, "transpose") in YES, "ignores transpose in InnerProduct")),
+    "MVN": ("mvn_param", wrong_if(
+        lambda p: float(first(p, "eps", 0)) > 1e-6 and first(p, "normalize_variance", "true") in YES,
+        "adds eps under the root in MVN")),
+    "Swish": ("swish_param", wrong_if(lambda p: float(first(p, "beta", 1)) != 1, "ignores beta in Swish")),
 }  # fmt: skip
 LACKS = ("ArgMax", "BatchReindex", "Embed", "Filter", "Im2col", "LSTM", "LSTMUnit", "Python", "Reduction", "RNN", "SPP",
          "Threshold")  # fmt: skip

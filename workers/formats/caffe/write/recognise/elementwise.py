@@ -70,7 +70,7 @@ def power(g: GraphBuilder, node: Node) -> Value | None:
 def constant(g: GraphBuilder, node: Node) -> Value | None:
     """A number expanded to the shape of x: Caffe's Power with scale 0."""
     filler, shape = scalar(node.input(0)), maker(node.input(1), "Shape")
-    if filler is None or shape is None or shape.has("start") or shape.has("end"):
+    if filler is None or shape is None or shape.i("start") or shape.has("end"):
         return None
     return caffe(g, "Power", shape.x(), like=node.outputs[0], power=1.0, scale=0.0, shift=filler)
 

@@ -122,6 +122,9 @@ def _exploded(head: str, body: str, tail: str, indent: int) -> list[str]:
 def _item(item: str, indent: int) -> list[str]:
     if indent + len(item) < WIDTH:
         return [" " * indent + item]
+    operators = _operators(item)
+    if len(operators) > 1 or (operators and not item.endswith((")", "]", "}"))):
+        return _broken(item, indent)
     return _bracketed("", item, "", indent) or _broken(item, indent)
 
 

@@ -109,11 +109,11 @@ class Tree:
         self.containers = [path for path in self._containers.values() if path]
 
     def _nesting(self, path: tuple[str, ...]) -> int:
-        """How many components of ``path`` are modules around it: those that have two members or more."""
+        """How many components of ``path`` are modules around it: numbers, and those that have two members or more."""
         depth = 0
         while depth < len(path) - 1:
             outer = path[: depth + 1]
-            if outer in self._leaves or len(self._children[outer]) < 2:
+            if outer in self._leaves or (len(self._children[outer]) < 2 and not outer[-1].isdecimal()):
                 break
             depth += 1
         return depth

@@ -23,7 +23,9 @@ def number(value: Any) -> str:
     # The shortest text of a float32; half floats are computed with in float32, so that theirs must be exact.
     short = str(scalar) if scalar.dtype in (np.float32, np.float64) else repr(float(scalar))
     # The shortest text of the largest float32 is, as a double, a little larger than that: torch would refuse it.
-    same = np.float64(short) == scalar if abs(scalar) > 3.4e38 else np.asarray(float(short), scalar.dtype) == scalar
+    same = (
+        np.float64(short) == scalar if abs(float(scalar)) > 3.4e38 else np.asarray(float(short), scalar.dtype) == scalar
+    )
     return (short if same else repr(float(scalar))).replace("e+", "e")
 
 

@@ -9,6 +9,9 @@ from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import writes
 from workers.hub.node import Array, Node
 
+writes.refuse("PyTorch has no tensors of strings", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit")
+writes.refuse("PyTorch decodes no image files", "ImageDecoder")
+
 
 def _numbers(node: Node) -> bool | str:
     return not node.strings("pool_strings") or "PyTorch has no tensors of strings"

@@ -24,7 +24,8 @@ RUNS = 7
 def in_process(verify: str) -> float:
     with tempfile.TemporaryDirectory() as temporary:
         out, work = Path(temporary, "out"), Path(temporary, "work")
-        out.mkdir(), work.mkdir()
+        out.mkdir()
+        work.mkdir()
         start = time.perf_counter()
         convert(Conversion(Upload.of(*FILES).files, ("onnx",), out, work, verify=verify))  # type: ignore[arg-type]
         return time.perf_counter() - start

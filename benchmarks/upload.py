@@ -49,8 +49,8 @@ def main(url: str) -> None:
         watcher = threading.Thread(target=watch)
         watcher.start()
         start = time.perf_counter()
-        with path.open("rb") as file:
-            answer = httpx2.post(f"{url}/v1/models", files=[("model", ("weights.bin", file))], timeout=600)
+        with path.open("rb") as upload:
+            answer = httpx2.post(f"{url}/v1/models", files=[("model", ("weights.bin", upload))], timeout=600)
         seconds = time.perf_counter() - start
         done.set()
         watcher.join()

@@ -9,6 +9,12 @@ DATA_ONLY = frozenset({
 })  # fmt: skip
 REGIONS = frozenset({"ROIPooling", "_npx_roi_pooling", "_contrib_ROIAlign"})
 RECURRENT = frozenset({"RNN", "_npx_rnn"})
+# Layers whose data has time in axis 0 and the batch in axis 1, the sequence layers unless their axis is 1.
+SEQUENCES = frozenset({"SequenceMask", "SequenceLast", "SequenceReverse", "_npx_sequence_mask"})
+TIME_FIRST = RECURRENT | SEQUENCES | {
+    "_contrib_interleaved_matmul_selfatt_qk", "_contrib_interleaved_matmul_selfatt_valatt",
+    "_contrib_interleaved_matmul_encdec_qk", "_contrib_interleaved_matmul_encdec_valatt",
+}  # fmt: skip
 BATCH_NORMS = (
     "BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_npx_batch_norm", "_contrib_SyncBatchNorm",
     "_contrib_BatchNormWithReLU",

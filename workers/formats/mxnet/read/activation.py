@@ -71,9 +71,7 @@ def smooth_l1(g: GraphBuilder, layer: Layer, x: Value) -> Value:
         raise layer.malformed("its scalar is 0")
     size = g.Abs(x)
     small = g.Mul(g.Mul(x, x), layer.number(x, 0.5 * square))
-    return g.Where(
-        g.Less(size, layer.number(x, 1 / square)), small, g.Sub(size, layer.number(x, 0.5 / square))
-    )
+    return g.Where(g.Less(size, layer.number(x, 1 / square)), small, g.Sub(size, layer.number(x, 0.5 / square)))
 
 
 @reads("Dropout", "_npx_dropout")

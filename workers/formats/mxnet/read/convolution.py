@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
-from workers.formats.mxnet.read.shaping import reshaped
+from workers.formats.mxnet.read.shaping import check_constant, reshaped
 from workers.hub.graph import GraphBuilder
 
 LIMIT = 1 << 20
@@ -154,8 +154,35 @@ def _cut(
 def deformable_convolution(
     g: GraphBuilder, layer: Layer, x: Value, offset: Value, weight: Value, bias: Value | None = None
 ) -> Value:
-    """Offsets [N, 2 * groups * kernel, H, W] in the order y, x."""
-    return _deformed(g, layer, x, offset, None, weight, bias)
+    """Offsets [N, 2 * groups * kernel, H, W] in the order y, x.
+
+    A sample outside the plane is 0, one between the last row and the plane's edge the last row's: samples are moved
+    onto the plane, and those from outside masked, for ONNX would blend both with zeros.
+    """
+    layer.rank(x, 4)
+    return _deformed(g, layer, x, *_onto_plane(g, layer, x, offset), weight, bias)
+
+
+def _onto_plane(g: GraphBuilder, layer: Layer, x: Value, offset: Value) -> tuple[Value, Value]:
+    """Offsets that lead onto the plane, and which of them did before."""
+    kernel, stride, pad, dilate = (
+        window(layer, key, 2, int(key != "pad")) for key in ("kernel", "stride", "pad", "dilate")
+    )
+    sizes, (rows, columns) = layer.sizes(x, 2), layer.sizes(offset, 2)
+    groups = layer.integer("num_deformable_group", 1)
+    check_constant(layer, 2 * groups * math.prod(kernel) * rows * columns)
+    dtype = layer.element(offset).numpy()
+    grids = [np.arange(count) * s - p for count, s, p in zip((rows, columns), stride, pad, strict=True)]
+    taps = np.stack(np.meshgrid(*(np.arange(k) * d for k, d in zip(kernel, dilate, strict=True)), indexing="ij"), -1)
+    base = taps.reshape(-1, 2, 1, 1) + np.stack(np.meshgrid(*grids, indexing="ij"))
+    start = g.constant(np.tile(base.reshape(-1, rows, columns), (groups, 1, 1))[None].astype(dtype))
+    last = np.tile(np.asarray(sizes) - 1, groups * math.prod(kernel)).reshape(1, -1, 1, 1).astype(dtype)
+    place, zero = g.Add(offset, start), layer.number(offset, 0)
+    inside = g.And(g.GreaterOrEqual(place, zero), g.Less(place, g.constant(last + 1)))
+    moved_onto = g.Sub(g.Max(g.Min(place, g.constant(last)), zero), start)
+    pairs = reshaped(g, layer, cast(g, inside, layer.element(offset)),
+                     [layer.shape(offset)[0], groups * math.prod(kernel), 2, rows, columns])  # fmt: skip
+    return moved_onto, g.ReduceMin(pairs, [2], keepdims=0)
 
 
 @reads("_contrib_ModulatedDeformableConvolution")

@@ -14,9 +14,7 @@ from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
 
-@reads(
-    "_zeros", "_ones", "_full", "_npi_zeros", "_npi_ones", "_npi_full", "_zeros_without_dtype", "zeros", "ones"
-)
+@reads("_zeros", "_ones", "_full", "_npi_zeros", "_npi_ones", "_npi_full", "_zeros_without_dtype", "zeros", "ones")
 def constant(g: GraphBuilder, layer: Layer) -> Value:
     """One number everywhere. A 0 in the shape means "to be found later", which is a state's batch: 1 stands for it.
 

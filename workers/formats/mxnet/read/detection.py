@@ -42,9 +42,7 @@ def multibox_detection(g: GraphBuilder, layer: Layer, scores: Value, loc: Value,
     return g.Where(g.Unsqueeze(order.valid, [2]), shown, layer.number(rows, -1))
 
 
-def _rows(
-    g: GraphBuilder, layer: Layer, scores: Value, loc: Value, anchors: Value, count: int
-) -> tuple[Value, Value]:
+def _rows(g: GraphBuilder, layer: Layer, scores: Value, loc: Value, anchors: Value, count: int) -> tuple[Value, Value]:
     """All rows in the order of anchors, and which of them count."""
     classes = g.Slice(scores, [1], [layer.size(scores, 1)], [1])
     best, label = g.ops("TopK", classes, [1], outputs=2, axis=1)

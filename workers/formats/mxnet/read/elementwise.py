@@ -297,7 +297,7 @@ def scalar(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     number = layer.real("scalar", 1)
     numpy = layer.type.startswith("_npi_")
     if not layer.is_float(x) and numpy and not layer.flag("is_int", True):
-        x = cast(g, x, ir.DataType.FLOAT)
+        x = cast(g, x, ir.DataType.FLOAT if "true_divide" in layer.type else ir.DataType.DOUBLE)
     function, asks = FUNCTIONS[name]
     other = g.constant(layer.number(x, number))
     if name == "power" and not swapped and number == 2:

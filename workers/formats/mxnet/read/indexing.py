@@ -210,7 +210,7 @@ def sumlogdiag(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("_linalg_extracttrian", "linalg_extracttrian")
 def extracttrian(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """The values of a triangle, row by row."""
+    """The values of a triangle in one vector."""
     rows, columns = layer.sizes(x, layer.rank(x, *range(2, 33)) - 2)
     flat = reshaped(g, layer, x, [*layer.shape(x)[:-2], rows * columns])
     return g.Gather(flat, g.constant(_triangle(layer, rows)), axis=-1)
@@ -234,11 +234,14 @@ def maketrian(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 
 def _triangle(layer: Layer, side: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Places of a triangle in the flattened matrix; an offset says itself whether it lies above or below."""
+    """Places of a triangle in the flattened matrix; an offset says itself whether it lies above or below.
+
+    The lower triangle runs row by row, the upper column by column.
+    """
     check_constant(layer, side * side)
     offset = layer.integer("offset", 0)
     lower = offset < 0 or (offset == 0 and layer.flag("lower", True))
-    mask = np.tri(side, side, offset, bool) if lower else ~np.tri(side, side, offset - 1, bool)
-    return np.flatnonzero(mask).astype(np.int64)
-
-
+    if lower:
+        return np.flatnonzero(np.tri(side, side, offset, bool)).astype(np.int64)
+    columns, rows = np.nonzero(np.tri(side, side, -offset, bool))
+    return (rows * side + columns).astype(np.int64)

@@ -11,7 +11,7 @@ from workers.formats.mxnet import attributes
 from workers.formats.mxnet.assemble import Assembled
 from workers.formats.mxnet.net import Net
 from workers.formats.mxnet.read.layer import DTYPES, F32
-from workers.formats.mxnet.slots import RECURRENT, REGIONS
+from workers.formats.mxnet.slots import RECURRENT, REGIONS, SEQUENCES, TIME_FIRST
 from workers.formats.mxnet.symbol import Node
 from workers.hub.node import Dim
 from workers.options import Options
@@ -74,9 +74,7 @@ def _dense(net: Net, source: Assembled, index: int, options: Options) -> list[Di
     return None
 
 
-def _consumers(
-    net: Net, source: Assembled, index: int, ops: tuple[str, ...]
-) -> Iterator[tuple[Node, tuple[int, ...]]]:
+def _consumers(net: Net, source: Assembled, index: int, ops: tuple[str, ...]) -> Iterator[tuple[Node, tuple[int, ...]]]:
     """The layers of these types whose data is the input, with the shape of their weight."""
     nodes = source.symbol.nodes
     for place in net.order:
@@ -151,7 +149,7 @@ def freed(net: Net, fixed: Shapes, options: Options) -> list[Shapes]:
         return 0 if len(shape) == 1 else 1
 
     choices = [ordinary]
-    if any(net.symbol.nodes[index].op in RECURRENT for index in net.order):
+    if any(_time_first(net.symbol.nodes[index]) for index in net.order):
         choices = [recurrent, ordinary] if _time_major(net) else [ordinary, recurrent]
     variants = [_with_axis(fixed, choose, regions) for choose in choices]
     return [shapes for index, shapes in enumerate(variants) if shapes != fixed and shapes not in variants[:index]]
@@ -188,17 +186,21 @@ def _feeding(net: Net, ops: frozenset[str], slots: tuple[int, ...]) -> set[str]:
 
 
 def _time_major(net: Net) -> bool:
-    """Whether data runs from an input to a recurrent layer, which wants [time, batch, ...], without being turned."""
+    """Whether data runs from an input to a layer that wants [time, batch, ...] without being turned."""
     nodes = net.symbol.nodes
     for index in net.order:
         node, turned = nodes[index], False
-        if node.op not in RECURRENT:
+        if not _time_first(node):
             continue
         while node.inputs:
             node = nodes[node.inputs[0][0]]
             turned ^= _turns(node)
         return not turned
     return False
+
+
+def _time_first(node: Node) -> bool:
+    return node.op in TIME_FIRST and (node.op not in SEQUENCES or node.attrs.get("axis", "0").strip() == "0")
 
 
 def _turns(node: Node) -> bool:

@@ -46,9 +46,7 @@ class Pass:
     used: dict[int, int] = field(default_factory=dict)
 
 
-def run(
-    net: Net, source: Assembled, shapes: Shapes, types: Mapping[str, ir.DataType], progress: Progress
-) -> Pass:
+def run(net: Net, source: Assembled, shapes: Shapes, types: Mapping[str, ir.DataType], progress: Progress) -> Pass:
     """Read all operators with inputs of these shapes and types.
 
     Raises UnsupportedOperators with every layer that cannot be read, InvalidOptions naming inputs of unknown shape,
@@ -206,6 +204,7 @@ def _refuse_array(state: Pass, node: Node, stored: StoredArray) -> None:
 
 def _wide(array: Array) -> ir.LazyTensor:
     """A half-precision parameter as float32, made only when it is written."""
+
     def make() -> ir.TensorProtocol:
         return ir.Tensor(array.astype(np.float32))
 
@@ -248,4 +247,3 @@ def add_outputs(state: Pass, net: Net) -> None:
     for name, value in list(state.g.graph.initializers.items()):
         if value not in used and not value.is_graph_output():
             del state.g.graph.initializers[name]
-

@@ -14,9 +14,7 @@ from workers.hub.graph import GraphBuilder
     "BatchNorm", "BatchNorm_v1", "CuDNNBatchNorm", "_npx_batch_norm", "_contrib_SyncBatchNorm",
     "_contrib_BatchNormWithReLU",
 )  # fmt: skip
-def batch_norm(
-    g: GraphBuilder, layer: Layer, x: Value, gamma: Value, beta: Value, mean: Value, var: Value
-) -> Value:
+def batch_norm(g: GraphBuilder, layer: Layer, x: Value, gamma: Value, beta: Value, mean: Value, var: Value) -> Value:
     """(x - mean) / sqrt(var + eps) * gamma + beta with the stored statistics.
 
     ``fix_gamma``, which is the default, makes gamma 1 whatever the file holds.

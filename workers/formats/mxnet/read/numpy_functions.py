@@ -122,21 +122,6 @@ def rot90(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Slice(g.Transpose(x, perm=order), [-1], [-FAR], [two], [-1])
 
 
-@reads("_npi_vstack", "_npi_column_stack")
-def stacked(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
-    """Rows upon each other, vectors as rows; or columns side by side, vectors as columns."""
-    if not xs:
-        raise layer.malformed("it has no inputs")
-    column = layer.type == "_npi_column_stack"
-    raised = []
-    for x in xs:
-        rank = len(layer.shape(x))
-        if rank < 2:
-            x = reshaped(g, layer, x, [times(layer.shape(x)), 1] if column else [1, times(layer.shape(x))])
-        raised.append(x)
-    return g.Concat(*raised, axis=int(column))
-
-
 @reads("_np_atleast_1d", "_np_atleast_2d", "_np_atleast_3d")
 def atleast(g: GraphBuilder, layer: Layer, *xs: Value) -> list[Value]:
     """With axes of size 1 added in front, in three dimensions also one behind."""
@@ -277,9 +262,7 @@ def image_crop(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Slice(x, [top, left], [top + height, left + width], [rank - 3, rank - 2])
 
 
-@reads(
-    "_image_flip_left_right", "_image_flip_top_bottom", "_npx__image_flip_left_right", "_npx__image_flip_top_bottom"
-)
+@reads("_image_flip_left_right", "_image_flip_top_bottom", "_npx__image_flip_left_right", "_npx__image_flip_top_bottom")
 def image_flip(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     rank = layer.rank(x, 3, 4)
     return g.Slice(x, [-1], [-FAR], [rank - 2 if layer.type.endswith("right") else rank - 3], [-1])
@@ -323,5 +306,3 @@ def sample_multinomial(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     if rank == 1:
         return reshaped(g, layer, found, [*(shape or (1,))])
     return reshaped(g, layer, found, [layer.shape(x)[0], *shape])
-
-

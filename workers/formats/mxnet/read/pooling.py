@@ -74,7 +74,11 @@ def _global(g: GraphBuilder, layer: Layer, x: Value, kind: str) -> Value:
         return g.GlobalAveragePool(x)
     if kind == "sum":
         return g.ReduceSum(x, list(range(2, len(layer.shape(x)))), keepdims=1)
-    return g.GlobalLpPool(x, p=_power(layer))
+    power, axes = _power(layer), list(range(2, len(layer.shape(x))))
+    if power == 2:
+        return g.GlobalLpPool(x, p=2)
+    powers = x if power == 1 else g.Mul(g.Mul(x, x), x)
+    return _root(g, layer, g.ReduceSum(powers, axes, keepdims=1), power)
 
 
 def _sides(layer: Layer, x: Value) -> list[_Side]:
@@ -165,8 +169,20 @@ def _power(layer: Layer) -> int:
 
 
 def _lp(g: GraphBuilder, layer: Layer, x: Value, sides: Sequence[_Side]) -> Value:
+    """The root of the sum of powers. Odd powers keep their sign, which ONNX's LpPool drops."""
     x, sides = _padded(g, layer, x, sides, 0.0)
-    return g.LpPool(x, p=_power(layer), **_window(sides))
+    power = _power(layer)
+    if power == 2:
+        return g.LpPool(x, p=2, **_window(sides))
+    area = layer.number(x, math.prod(side.kernel for side in sides))
+    powers = x if power == 1 else g.Mul(g.Mul(x, x), x)
+    return _root(g, layer, g.Mul(g.AveragePool(powers, **_window(sides)), area), power)
+
+
+def _root(g: GraphBuilder, layer: Layer, x: Value, power: int) -> Value:
+    if power == 1:
+        return x
+    return g.Mul(g.Sign(x), g.Pow(g.Abs(x), layer.number(x, 1 / power)))
 
 
 @reads("Pooling_v1")

@@ -57,7 +57,8 @@ def _one_image(
     value, boxes = _not_small(g, layer, value, boxes, limits)
     before, after = layer.integer("rpn_pre_nms_top_n", 6000), layer.integer("rpn_post_nms_top_n", 300)
     before = min(before, total) if before > 0 else total
-    after = min(after, before) if after > 0 else before
+    after = after if after > 0 else before
+    check_constant(layer, after)
     rows = g.Concat(boxes, g.Unsqueeze(value, [2]), axis=2)
     order = ranked(g, layer, rows, value, g.Expand(np.asarray(True), g.Shape(value)))
     best = g.Slice(order.rows, [0], [before], [1])
@@ -104,9 +105,7 @@ def _inside(g: GraphBuilder, real: Value, height: int, width: int, count: int) -
     """[1, T]: whether a cell lies in the image, whose size in cells is ``real``."""
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     places = (np.repeat(part.ravel(), count)[None].astype(np.int64) for part in (rows, columns))
-    within = [
-        g.Less(g.constant(place), g.Gather(real, np.asarray(axis), axis=0)) for axis, place in enumerate(places)
-    ]
+    within = [g.Less(g.constant(place), g.Gather(real, np.asarray(axis), axis=0)) for axis, place in enumerate(places)]
     return g.And(*within)
 
 
@@ -127,7 +126,7 @@ def _kept(g: GraphBuilder, layer: Layer, rows: Value, before: int, after: int, i
     boxes = g.Slice(rows, [0], [4], [2])
     ends = g.Add(boxes, np.asarray([0, 0, 1, 1]).astype(layer.element(rows).numpy()))
     everyone = g.Expand(np.asarray(True), g.constant(np.asarray([1, before])))
-    kept = survivors(g, layer, ends, everyone, None, layer.real("threshold", 0.7), [before], limit=after)
+    kept = survivors(g, layer, ends, everyone, None, layer.real("threshold", 0.7), [before], limit=min(after, before))
     places = g.Squeeze(g.NonZero(g.Squeeze(kept, [0])), [0])
     turn = g.Mod(g.constant(np.arange(after)), g.Shape(places))
     chosen = picked(g, layer, rows, g.Unsqueeze(g.Gather(places, turn, axis=0), [0]))

@@ -202,6 +202,8 @@ def squeeze(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     have = layer.shape(x)
     axes = sorted(layer.axis(axis, len(have)) for axis in layer.integers("axis"))
     if not axes:
+        if any(not isinstance(dim, int) for dim in have):
+            raise layer.free("it drops all axes of size 1, of which a free one could be")
         axes = [axis for axis, dim in enumerate(have) if dim == 1]
     elif any(isinstance(have[axis], int) and have[axis] != 1 for axis in axes):
         raise layer.malformed(f"axes {axes} of an input of shape {list(have)} are not all of size 1")

@@ -155,9 +155,7 @@ def bilinear_sampler(g: GraphBuilder, layer: Layer, x: Value, grid: Value) -> Va
 def _sampled(g: GraphBuilder, layer: Layer, x: Value, grid: Value) -> Value:
     layer.rank(x, 4)
     layer.rank(grid, 4)
-    return g.GridSample(
-        x, g.Transpose(grid, perm=[0, 2, 3, 1]), mode="linear", padding_mode="zeros", align_corners=1
-    )
+    return g.GridSample(x, g.Transpose(grid, perm=[0, 2, 3, 1]), mode="linear", padding_mode="zeros", align_corners=1)
 
 
 @reads("SpatialTransformer")

@@ -8,12 +8,7 @@ from workers.hub.graph import GraphBuilder
 
 @reads("round", "_contrib_round_ste")
 def round_(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """Halves away from zero."""
-    return _away(g, layer, x)
-
-
-def _away(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """The fraction is exact, where adding 0.5 first would not be."""
+    """Halves away from zero; the fraction is exact, where adding 0.5 first would not be."""
     size = g.Abs(x)
     low = g.Floor(size)
     up = g.Not(g.Less(g.Sub(size, low), layer.number(x, 0.5)))
@@ -27,9 +22,8 @@ def rint(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 
 def _down(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    low = g.Floor(x)
-    up = g.Greater(g.Sub(x, low), layer.number(x, 0.5))
-    return g.Where(up, g.Add(low, layer.number(x, 1)), low)
+    low, high = g.Floor(x), g.Ceil(x)
+    return g.Where(g.LessOrEqual(g.Sub(x, low), g.Sub(high, x)), low, high)
 
 
 @reads("_npi_rint")
@@ -40,14 +34,14 @@ def np_rint(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("_npi_around")
 def around(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """To so many decimals, halves away from zero."""
+    """To so many decimals, halves to even."""
     decimals = layer.integer("decimals", 0)
     if not layer.is_float(x):
         return x
     if decimals == 0:
-        return _away(g, layer, x)
+        return g.Round(x)
     factor = layer.number(x, 10.0 ** max(min(decimals, 30), -30))
-    return g.Div(_away(g, layer, g.Mul(x, factor)), factor)
+    return g.Div(g.Round(g.Mul(x, factor)), factor)
 
 
 @reads("fix", "trunc", "_npi_fix", "_npi_trunc")

@@ -50,17 +50,44 @@ def moveaxis(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 # --- joining and cutting apart ---------------------------------------------------------------------------------------
 
 
-@reads("Concat", "concat", "_npi_concatenate", "_npi_hstack", "_npi_dstack")
+@reads("Concat", "concat")
 def concat(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
     """Along ``dim``, by default 1."""
-    return _joined(g, layer, xs)
+    return _joined(g, layer, xs, layer.integer("dim", 1))
 
 
-def _joined(g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Value:
+@reads("_npi_concatenate")
+def concatenate(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
+    """Along ``axis``, which older files call ``dim``; None flattens."""
+    if layer.node.attrs.get("axis", "").strip() == "None":
+        flat = [reshaped(g, layer, x, [times(layer.shape(x))]) for x in xs]
+        return _joined(g, layer, flat, 0)
+    return _joined(g, layer, xs, layer.integer("axis", layer.integer("dim", 1)))
+
+
+@reads("_npi_hstack", "_npi_vstack", "_npi_dstack", "_npi_column_stack")
+def stacked(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
+    """Along the first axis (vstack), the second (hstack, column_stack) or the third, with axes added for that."""
+    kind, raised = layer.type.removeprefix("_npi_"), []
+    for x in xs:
+        have = layer.shape(x)
+        if kind == "vstack" and len(have) < 2:
+            x = reshaped(g, layer, x, [1, times(have)])
+        elif kind == "column_stack" and len(have) < 2:
+            x = reshaped(g, layer, x, [times(have), 1])
+        elif kind == "dstack" and len(have) < 3:
+            x = reshaped(g, layer, x, [*([1] * (2 - len(have))), *have, 1])
+        elif not have:
+            x = reshaped(g, layer, x, [1])
+        raised.append(x)
+    flat = bool(raised) and len(layer.shape(raised[0])) == 1
+    return _joined(g, layer, raised, {"vstack": 0, "dstack": 2}.get(kind, 0 if flat else 1))
+
+
+def _joined(g: GraphBuilder, layer: Layer, xs: Sequence[Value], axis: int) -> Value:
     if not xs:
         raise layer.malformed("it has no inputs")
-    rank = len(layer.shape(xs[0]))
-    axis = layer.axis(layer.integer("dim", 1), rank)
+    axis = layer.axis(axis, len(layer.shape(xs[0])))
     _check_beside(layer, xs, axis)
     return g.Concat(*_one_type(g, layer, xs), axis=axis) if len(xs) > 1 else xs[0]
 
@@ -89,7 +116,7 @@ def rnn_param_concat(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
     if not xs:
         raise layer.malformed("it has no inputs")
     if len(pieces) != len(xs):
-        return _joined(g, layer, xs)
+        return _joined(g, layer, xs, layer.integer("dim", 1))
     whole = ir.LazyTensor(
         lambda: ir.Tensor(np.concatenate(pieces)), dtype=ir.DataType.from_numpy(pieces[0].dtype),
         shape=ir.Shape([sum(piece.size for piece in pieces)]),

@@ -18,6 +18,8 @@ PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 120
 
 settings = Settings()
+# The engine reads these from its environment, where a default would be another one in the jail.
+os.environ["ONNXHUB_HOME"] = str(settings.home)
 hard_limit = settings.job_seconds + GRACE_SECONDS
 
 app = Celery("onnxhub", broker=settings.broker_url or "memory://", include=["workers.tasks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -19,7 +20,7 @@ from app.storage.local import LocalStorage
 from workers import claim as claims
 from workers import results, sandbox
 from workers.claim import Claim, Made
-from workers.errors import Canceled, ConversionError
+from workers.errors import Canceled, ConversionError, LimitExceeded
 from workers.lease import Lease, Relay
 from workers.redaction import Redaction
 from workers.results import Summary
@@ -54,25 +55,38 @@ class Ended:
 
 def supervise(site: Site, held: Claim) -> None:
     """Run the job to its end and write that end, unless the lease is lost meanwhile."""
-    folder = prepare(site, held)
+    folder = site.settings.work_folder / f"{held.job_id}.{held.attempt}"
     try:
+        prepare(site, held, folder)
         with Lease(site.db, held, site.settings.lease_seconds) as lease:
-            ended = _run(site, held, folder, lease.stopped)
-            if lease.order == "lost":
-                log.warning("lease lost", job=held.job_id, attempt=held.attempt)
-            elif lease.order == "cancel" or not _conclude(site, held, folder, ended):
-                _cancel(site, held)
+            _end(site, held, folder, lease)
+    except Exception as error:  # ours: the job must not wait for its lease to learn of it
+        log.exception("supervision failed", job=held.job_id)
+        _close(site, held, "failed", _fault(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(site: Site, held: Claim) -> Path:
-    """The job's folder: ``in/manifest.json`` points at the stored files, which the child may only read."""
-    work = site.settings.work_folder
-    work.mkdir(parents=True, exist_ok=True)
-    for earlier in work.glob(f"{held.job_id}.*"):  # of an attempt whose worker died
+def _end(site: Site, held: Claim, folder: Path, lease: Lease) -> None:
+    ended = _run(site, held, folder, lease.stopped)
+    if lease.order == "lost":
+        log.warning("lease lost", job=held.job_id, attempt=held.attempt)
+    elif lease.order == "cancel" or not _conclude(site, held, folder, ended):
+        _close(site, held, "canceled", Canceled("The job was canceled on request").problem())
+
+
+def _fault(error: Exception) -> dict[str, Any]:
+    """What the user reads of an error on this side of the jail."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LimitExceeded("disk", "The worker's disk is full", hint="Tell the operator; then retry.").problem()
+    return ConversionError(f"The worker itself failed ({type(error).__name__}); its log says more").problem()
+
+
+def prepare(site: Site, held: Claim, folder: Path) -> None:
+    """Fill the job's folder: ``in/manifest.json`` points at the stored files, which the child may only read."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.parent.glob(f"{held.job_id}.*"):  # of an attempt whose worker died
         shutil.rmtree(earlier, ignore_errors=True)
-    folder = work / f"{held.job_id}.{held.attempt}"
     (folder / "in").mkdir(parents=True)
     (folder / "out").mkdir()
     manifest = [
@@ -92,7 +106,6 @@ def prepare(site: Site, held: Claim) -> Path:
         "on_mismatch": held.on_mismatch,
     }
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-    return folder
 
 
 def _run(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -> Ended:
@@ -168,16 +181,11 @@ def _conclude(site: Site, held: Claim, folder: Path, ended: Ended) -> bool:
     return written
 
 
-def _cancel(site: Site, held: Claim) -> None:
+def _close(site: Site, held: Claim, status: Literal["failed", "canceled"], problem: dict[str, Any]) -> None:
+    """End the job without results, if it is still ours."""
+    keep_for = timedelta(hours=site.settings.retention_hours)
     with site.db.write() as session:
-        claims.finish(
-            session,
-            held,
-            "canceled",
-            [],
-            keep_for=timedelta(hours=site.settings.retention_hours),
-            error=Canceled("The job was canceled on request").problem(),
-        )
+        claims.finish(session, held, status, [], keep_for=keep_for, error=problem)
 
 
 def _inspection(held: Claim, folder: Path, ended: Ended) -> dict[str, Any] | None:

@@ -40,6 +40,12 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_deep(tmp_path_factory.mktemp("deep"), layers=400, width=256)
 
 
+@pytest.fixture(scope="session")
+def long(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A net of thousands of small layers: reading it takes seconds."""
+    return write_deep(tmp_path_factory.mktemp("long"), layers=2000, width=8)
+
+
 def write_deep(folder: Path, layers: int, width: int) -> list[Path]:
     """``layers`` fully connected layers of ``width`` units, as deploy.prototxt and .caffemodel."""
     random = np.random.default_rng(0)

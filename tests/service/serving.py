@@ -91,8 +91,14 @@ class Service:
         return found
 
     def children(self) -> list[psutil.Process]:
-        """The jailed processes of the jobs that run now."""
-        return [process for process in self.processes() if "workers.child" in " ".join(process.cmdline())]
+        """The jailed processes of the jobs that run now: forked by a warm process, or started cold."""
+        found = {process.pid: " ".join(process.cmdline()) for process in self.processes()}
+        return [
+            psutil.Process(pid)
+            for pid, command in found.items()
+            if "workers.child" in command
+            or ("workers.sandbox.zygote" in command and "zygote" in found.get(psutil.Process(pid).ppid(), ""))
+        ]
 
     def main_worker(self) -> psutil.Process:
         """Celery's main process."""

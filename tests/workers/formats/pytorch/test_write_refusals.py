@@ -14,6 +14,7 @@ from tests.workers.formats.pytorch.runs import built, normal, written
 from workers.errors import UnsupportedOperators
 from workers.formats.pytorch import FORMAT
 from workers.formats.pytorch.write import coverage
+from workers.hub import OPSET
 from workers.hub.graph import GraphBuilder
 
 POINT = normal(1, 2, 1, 1, 1, 1)

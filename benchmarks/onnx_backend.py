@@ -194,7 +194,7 @@ class Batch:
             return value and [self.put(each) for each in value]
         array = _held(np.asarray(value))
         if array.dtype.name == "bfloat16" or array.dtype.name.startswith("float8"):
-            array = np.ascontiguousarray(array).view(np.dtype(f"u{array.dtype.itemsize}"))
+            array = np.array(array, order="C").view(np.dtype(f"u{array.dtype.itemsize}"))
         self.arrays[f"a{len(self.arrays)}"] = array
         return len(self.arrays) - 1
 

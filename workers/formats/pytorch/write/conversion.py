@@ -13,8 +13,10 @@ from workers.hub.node import Node
 
 def _castable(node: Node) -> bool | str:
     target = ir.DataType(node.i("to")) if node.op == "Cast" else node.dtype(1)
-    if target is None or target not in TYPES:
-        return f"PyTorch has no tensors of {'an unknown type' if target is None else target.name}"
+    if target is None:
+        return True
+    if target not in TYPES:
+        return f"PyTorch has no tensors of {target.name}"
     if node.dtype() in COMPLEX and target not in COMPLEX:
         return "PyTorch would drop the imaginary part"
     return True
@@ -23,8 +25,10 @@ def _castable(node: Node) -> bool | str:
 @writes("Cast", "CastLike", only_if=_castable)
 def cast(net: NetWriter, node: Node) -> None:
     target = ir.DataType(node.i("to")) if node.op == "Cast" else node.dtype(1)
-    assert target is not None
     x = net.plain(node.x(0))
+    if target is None:  # a CastLike inside a body, whose types are known only at run time
+        net.set(node, f"{x}.to({net.plain(node.x(1))}.dtype)")
+        return
     if node.dtype() is target:
         net.alias_of(node.outputs[0], node.x(0))
         return

@@ -1,10 +1,8 @@
 """Runs Caffe nets in OpenCV's dnn module: python tool.py WORKDIR...
 
-Stand-alone: the standard library, numpy and cv2 only, syntax of Python 3.6. WORKDIR/request.json says what to run,
-WORKDIR/result.json and out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
-
-OpenCV's importer reads a dialect of Caffe's text format. The net is re-spelt for it in a copy (RESPELT), with its input
-shapes set to those of the given arrays; what OpenCV lacks or is known to compute otherwise is refused by name.
+Stand-alone: standard library, numpy and cv2, syntax of Python 3.6. WORKDIR/request.json says what to run, result.json
+and out.npz are the answer. OpenCV's importer reads a dialect of Caffe's text format: the net is re-spelt for it in a
+copy (RESPELT), its input shapes are those of the given arrays; what OpenCV lacks or gets wrong is refused by name.
 """
 
 import copy
@@ -19,6 +17,10 @@ import cv2
 import numpy as np
 
 PROTOCOL = 1
+try:
+    PROGRESS = bool(os.fstat(3))
+except OSError:
+    PROGRESS = False
 
 
 class Refused(Exception):
@@ -29,6 +31,7 @@ class Refused(Exception):
 
 TOKEN = re.compile(r"\s+|#[^\n]*|(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\s{}<>\[\]:;,#\"']+|[{}<>\[\]:;,])")
 OPEN = {"{": "}", "<": ">"}
+quoted = '"%s"'.__mod__
 
 
 def tokens_of(text):
@@ -54,9 +57,7 @@ def parse(text):
             message, closing = stack.pop()
             continue
         at += tokens[at : at + 1] == [":"]
-        if at >= len(tokens):
-            raise Refused("invalid", "the prototxt ends in the middle of a field")
-        if tokens[at] in OPEN:
+        if at < len(tokens) and tokens[at] in OPEN:
             inner = []
             message.append([token, inner])
             stack.append((message, closing))
@@ -71,6 +72,8 @@ def parse(text):
 
 def _values(tokens, at, message, name):
     """One value, adjacent strings as one, or a list in brackets."""
+    if at >= len(tokens):
+        raise Refused("invalid", "the prototxt ends in the middle of a field")
     if tokens[at] == "[":
         end = tokens.index("]", at)
         message.extend([name, item] for item in tokens[at + 1 : end] if item != ",")
@@ -103,12 +106,7 @@ def first(message, name, default=None):
 
 
 def string(token):
-    """The text of a string token; names with escapes are kept as they are."""
     return "".join(part[1:-1] for part in re.findall(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", token or ""))
-
-
-def quoted(text):
-    return '"%s"' % text
 
 
 def layer(name, kind, bottoms, tops, **messages):
@@ -204,6 +202,7 @@ RESPELT = {
     "Deconvolution": ("convolution_param", wrong_if(
         lambda p: len(every(p, "kernel_size")) > 2 or set(every(p, "dilation")) - {"1"},
         "does Deconvolution over two axes without dilation only")),
+    "Log": ("log_param", wrong_if(bool, "leaves base, scale and shift out of Log")),
     "InnerProduct": ("inner_product_param", wrong_if(
         lambda p: first(p, "transpose") in YES, "ignores transpose in InnerProduct")),
     "MVN": ("mvn_param", wrong_if(
@@ -270,10 +269,14 @@ def respell(net, shapes, outputs, state):
         field, change = RESPELT.get(kind, (None, lambda *_: None))
         instead = change(first(record, field, []), record)
         made.extend([key, part] for part in instead or [record])
-    for index, name in enumerate(outputs):
-        end = "onnxhub_output_%d" % index
-        kind = "SPLIT" if key == "layers" else quoted("Split")
-        made.append([key, without(layer(end, "", [name], [end]), "type") + [["type", kind]]])
+    read = set(outputs).union(*(ends(record)[1] for record in records))
+    last = [("Silence", [top for record in records for top in ends(record)[2] if top not in read], [])]
+    last += [("Split", [name], ["onnxhub_output_%d" % index]) for index, name in enumerate(outputs)]
+    for kind, bottoms, tops in last:
+        end = layer((tops or ["onnxhub_silence"])[0], kind, bottoms, tops)
+        if key == "layers":
+            end[1][1] = kind.upper()
+        made += [[key, end]] if bottoms else []
     return made
 
 
@@ -297,45 +300,49 @@ def find_files(paths):
     return net, weights
 
 
-def run_caffe(request, folder, report):
+def run_caffe(request, folder):
+    """All outputs in one run; if that fails and the option partial is set, each on its own, to leave out what fails."""
     net, weights = find_files([os.path.join(folder, path) for path in request["model"]])
     with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
         arrays = dict((name, file["a%d" % index]) for index, name in enumerate(request["input_names"]))
-    shapes = dict((name, array.shape) for name, array in arrays.items())
     path, options = os.path.join(folder, "opencv.prototxt"), request.get("options", {})
-    outputs, left_out = possible(net, shapes, request["output_names"], options)
-    spelt = respell(net, shapes, outputs, options)
+    names, results, left_out = request["output_names"], [], {}
+    report(0, 1, "run")
+    try:
+        results, seconds = forward(net, weights, arrays, names, options, path)
+    except (Refused, cv2.error):
+        if not options.get("partial"):
+            raise
+        seconds = None
+        for name in names:
+            try:
+                results += forward(net, weights, arrays, [name], options, path)[0]
+            except (Refused, cv2.error) as error:
+                left_out[name] = " ".join(str(error.args[-1]).split())
+        if not results:
+            raise Refused("unsupported", "; ".join(sorted(set(left_out.values())))) from None
+    names = [name for name in names if name not in left_out]
+    results = [as_caffe(net, name, array) for name, array in zip(names, results)]  # noqa: B905
+    return {"output_names": names, "left_out": left_out, "seconds": seconds}, results
+
+
+def forward(net, weights, arrays, outputs, options, path):
+    """The outputs, and the median seconds of a run."""
+    spelt = respell(net, dict((name, array.shape) for name, array in arrays.items()), outputs, options)
     with open(path, "wb") as file:
         file.write(print_text(spelt).encode("utf-8", "surrogateescape"))
-    report(0, 2, "load")
     model = cv2.dnn.readNetFromCaffe(path, weights) if weights else cv2.dnn.readNetFromCaffe(path)
     model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
     model.enableWinograd(False)
     for name in map(string, every(spelt, "input")):
         # wrap_channels: no axis is mistaken for the channels of pixels.
         model.setInput(cv2.Mat(np.ascontiguousarray(arrays[name], np.float32), wrap_channels=False), name)
-    report(1, 2, "run")
-    start = time.time()
-    results = model.forward(["onnxhub_output_%d" % index for index in range(len(outputs))])
-    seconds = time.time() - start
-    results = [as_caffe(net, name, array) for name, array in zip(outputs, results)]  # noqa: B905
-    return {"output_names": outputs, "left_out": left_out, "seconds": seconds}, results
-
-
-def possible(net, shapes, outputs, options):
-    """The outputs that OpenCV can compute, and why not the others: with the option partial those may be missing."""
-    able, left_out = [], {}
-    for name in outputs:
-        try:
-            respell(net, shapes, [name], options)
-            able.append(name)
-        except Refused as refused:
-            if not options.get("partial"):
-                raise
-            left_out[name] = refused.args[1]
-    if not able:
-        raise Refused("unsupported", "; ".join(sorted(set(left_out.values()))))
-    return able, left_out
+    times = [time.time()]
+    for _ in range(1 + options.get("runs", 0)):
+        results = model.forward(["onnxhub_output_%d" % index for index in range(len(outputs))])
+        times.append(time.time())
+    # The first run also prepares the layers: it counts only when there is no other.
+    return list(results), float(np.median(np.diff(times)[min(1, len(times) - 2) :]))
 
 
 def as_caffe(net, name, array):
@@ -359,28 +366,21 @@ def as_caffe(net, name, array):
 ACTIONS = {"run:caffe": run_caffe}
 
 
-def reporter():
-    """A function that writes progress to descriptor 3, or nowhere when that is closed."""
-    try:
-        os.fstat(3)
-    except OSError:
-        return lambda done, total, what: None
-
-    def report(done, total, what):
-        line = json.dumps({"event": "progress", "done": done, "total": total, "what": what}) + "\n"
-        os.write(3, line.encode("utf-8"))
-
-    return report
+def report(done, total, what):
+    """Progress as a line on descriptor 3, which must have been open from the start."""
+    if PROGRESS:
+        os.write(
+            3, (json.dumps({"event": "progress", "done": done, "total": total, "what": what}) + "\n").encode("utf-8")
+        )
 
 
 def main(folder):
-    report = reporter()
     try:
         with open(os.path.join(folder, "request.json"), "rb") as file:
             request = json.loads(file.read().decode("utf-8"))
         if request.get("protocol") != PROTOCOL or request.get("action") not in ACTIONS:
             raise Refused("invalid", "this tool speaks protocol %d: %s" % (PROTOCOL, ", ".join(sorted(ACTIONS))))
-        result, outputs = ACTIONS[request["action"]](request, folder, report)
+        result, outputs = ACTIONS[request["action"]](request, folder)
         np.savez(os.path.join(folder, "out.npz"), **dict(("a%d" % index, array) for index, array in enumerate(outputs)))
         result.update(ok=True, outputs="out.npz")
     except Refused as refused:

@@ -104,10 +104,15 @@ def read_back(folder: Path, files: Written, model: ir.Model, fixed: dict[str, li
     return read(ReadRequest(upload, Options(input_shapes=fixed or free))).model
 
 
-def in_opencv(files: Sequence[Path], inputs: dict[str, Array], outputs: Sequence[str], work: Path) -> ToolResult:
+def in_opencv(
+    files: Sequence[Path], inputs: dict[str, Array], outputs: Sequence[str], work: Path, **options: Any
+) -> ToolResult:
+    """The net in OpenCV; outputs that it cannot compute are left out, with the reason."""
     toolchain = find("run:caffe")
     assert toolchain is not None, "run: onnxhub toolchain install opencv"
-    return toolchain.run("run:caffe", files, inputs, work=work, output_names=outputs, options={"partial": True})
+    return toolchain.run(
+        "run:caffe", files, inputs, work=work, output_names=outputs, options={"partial": True, **options}
+    )
 
 
 @cache

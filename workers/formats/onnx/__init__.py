@@ -1,5 +1,22 @@
-"""ONNX."""
+"""ONNX itself: files of any opset are read into the hub's, and the hub is written at the opset that a user names."""
 
-from workers.formats.contract import Format
+from __future__ import annotations
 
-FORMAT = Format(name="onnx", title="ONNX", extensions=(), sniff=lambda upload: None)
+from workers.formats.contract import Evidence, Format, Lazy
+from workers.inspect.upload import Upload
+
+
+def _sniff(upload: Upload) -> Evidence | None:
+    found: Evidence | None = Lazy("workers.formats.onnx.recognise", "sniff")(upload)
+    return found
+
+
+FORMAT = Format(
+    name="onnx",
+    title="ONNX",
+    extensions=(".onnx",),
+    sniff=_sniff,
+    read=Lazy("workers.formats.onnx.read", "read"),
+    write=Lazy("workers.formats.onnx.write", "write"),
+    legalise=Lazy("workers.formats.onnx.write", "legalise"),
+)

@@ -53,7 +53,7 @@ def expand(g: GraphBuilder, node: Node) -> Results:
     values.update((name, node.input(index)) for index, name in enumerate(function.input))
     for step in function.node:
         _step(g, step, attributes, values)
-    return [values[name] for name in function.output][: len(node.outputs)]
+    return [values[name] for name in function.output[: len(node.outputs)]]
 
 
 def _defaults(node: Node) -> list[onnx.AttributeProto]:

@@ -161,8 +161,10 @@ def _plane(node: Node, axes: Sequence[Windows]) -> dict[str, Any]:
         "ceil_mode": node.i("ceil_mode"),
     }
     if node.op == "AveragePool":
-        return given | {"count_include_pad": node.i("count_include_pad")}
-    return given | {"dilations": [axis.dilation for axis in axes]}
+        given["count_include_pad"] = node.i("count_include_pad")
+    if node.op == "MaxPool" or any(axis.dilation != 1 for axis in axes):
+        given["dilations"] = [axis.dilation for axis in axes]
+    return given
 
 
 @rule(tuple(GLOBAL), "global-pool-of-a-picture", "A global pooling over any axes is one over height and width.")

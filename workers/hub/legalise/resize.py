@@ -121,6 +121,9 @@ def resize_to_matmul(g: GraphBuilder, node: Node) -> Results:
         return None
     if node.s("coordinate_transformation_mode") == "tf_crop_and_resize":
         return None
+    # A kept aspect ratio makes one scale of all sizes before they are rounded; the sizes do not tell it any more.
+    if node.s("keep_aspect_ratio_policy", "stretch") != "stretch":
+        return None
     x = node.x()
     for axis, (small, big) in enumerate(zip(shape, out, strict=True)):
         if small == big and small is not None:

@@ -19,7 +19,8 @@ def add(session: Session, job: Job) -> None:
     """A new job, queued, with its first event."""
     session.add(job)
     session.flush()
-    session.add(JobEvent(job_id=job.id, seq=job.seq, at=job.created_at, type="queued", data={"status": "queued"}))
+    told = {"status": job.status, "stage": job.stage, "progress": job.progress}
+    session.add(JobEvent(job_id=job.id, seq=job.seq, at=job.created_at, type="queued", data=told))
 
 
 def get(session: Session, job_id: str, owner: str | None = None) -> Job | None:

@@ -20,7 +20,7 @@ from workers.hub.node import Node
 
 FAMILIES = (
     "activation", "convolution", "detection", "elementwise", "indexing", "linear", "normalization", "pooling",
-    "reduction", "shape",
+    "reduction", "refusals", "shape",
 )  # fmt: skip
 PROTOTXT, CAFFEMODEL = "deploy.prototxt", "model.caffemodel"
 

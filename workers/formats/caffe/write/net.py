@@ -87,6 +87,9 @@ class NetWriter:
             name, shape = self._blobs[value], shape_of(value) or ()
             dims = [dim if isinstance(dim, int) else 1 for dim in shape]
             self.add("Input", name, [], [name], input_param={"shape": [{"dim": dims}]})
+            if value.dtype not in (ir.DataType.FLOAT, None):
+                detail = f"Caffe's blobs hold float32: {name!r} takes its {value.dtype} numbers as such."
+                self.note("input-as-float", detail, name)
         for axis in free:
             self.notes[axis] = Note(
                 "batch-of-one",

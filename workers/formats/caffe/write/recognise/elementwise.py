@@ -157,6 +157,15 @@ def swish(g: GraphBuilder, node: Node) -> Value | None:
     return None
 
 
+@ends_in("Cast")
+def input_of_integers(g: GraphBuilder, node: Node) -> Value | None:
+    """An input of whole numbers turned to floats: in Caffe it is one of floats from the start."""
+    whole = node.dtype() is not None and node.dtype().is_integer()  # type: ignore[union-attr]
+    if not node.x().is_graph_input() or not whole or node.i("to") != ir.DataType.FLOAT:
+        return None
+    return caffe(g, "Power", node.x(), like=node.outputs[0], power=1.0, scale=1.0, shift=0.0)
+
+
 @ends_in("Max", "Min")
 def clamp(g: GraphBuilder, node: Node) -> Value | None:
     """Max and Min with a number each, in either order: Clip."""

@@ -58,7 +58,9 @@ def inner_product_with_bias(g: GraphBuilder, node: Node) -> Value | None:
 
 
 def indices_of(value: Value | None) -> Value | None:
-    """The floats behind indices: Caffe's blobs hold nothing else."""
+    """The floats behind indices: Caffe's blobs hold nothing else, so an input of integers is one of floats there."""
+    if value is not None and value.is_graph_input():
+        return value
     cast = maker(value, "Cast")
     return cast.x() if cast is not None and cast.dtype() == ir.DataType.FLOAT else None
 

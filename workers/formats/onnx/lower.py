@@ -82,8 +82,12 @@ def _respell(node: Node, opset: int, graph: ir.Graph) -> None:
     if node.op == "Split" and opset < 18 and node.input(1) is None:
         raw.resize_inputs(2)
         raw.replace_input_with(1, GraphBuilder(graph=graph, before=raw).constant(_split_sizes(node) or []))
-    if node.op == "Resize" and node.input(1) is None:  # the region was no optional input before opset 13
-        raw.replace_input_with(1, GraphBuilder(graph=graph, before=raw).constant(np.zeros(0, np.float32)))
+    if node.op == "Resize" and opset < 13:  # region and scales were no optional inputs
+        nothing = GraphBuilder(graph=graph, before=raw).constant(np.zeros(0, np.float32))
+        for index in (1, 2):
+            if node.input(index) is None:
+                raw.resize_inputs(max(len(raw.inputs), index + 1))
+                raw.replace_input_with(index, nothing)
     if node.op == "Gemm" and opset < 11 and node.input(2) is None:  # the addend was no optional input
         raw.resize_inputs(3)
         raw.replace_input_with(2, GraphBuilder(graph=graph, before=raw).constant(np.zeros(1, np.float32)))

@@ -39,7 +39,7 @@ class Boundary:
             return
         exchange = Exchange(scope, receive, send)
         try:
-            refused = self._refusal(exchange.headers)
+            refused = self._refusal(scope["method"], exchange.headers)
             if refused is not None:
                 await exchange.answer(refused)
             else:
@@ -53,8 +53,11 @@ class Boundary:
         finally:
             self._record(exchange)
 
-    def _refusal(self, headers: Headers) -> Problem | None:
-        """Judge a body before its first byte is read."""
+    def _refusal(self, method: str, headers: Headers) -> Problem | None:
+        """Judge a request before the first byte of its body is read."""
+        # A form on any web page can post to a service on its reader's machine; browsers say when they do that.
+        if method not in ("GET", "HEAD", "OPTIONS") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return Problem("forbidden", "The request comes from a page of another site")
         if headers.get("content-encoding", "identity").lower() != "identity":
             return Problem("unsupported-media-type", "Send the body without Content-Encoding; pack files as zip or tar")
         declared = headers.get("content-length", "")

@@ -29,6 +29,7 @@ REQUEST_KINDS: dict[str, Kind] = {
     "bad-cursor": Kind(400, "The cursor of a listing is not valid", "Use the `next` of an earlier answer as it is."),
     "digest-mismatch": Kind(400, "The body is not what its digest says", "It was damaged on the way: send it again."),
     "unauthorized": Kind(401, "An API key is needed", "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`."),
+    "forbidden": Kind(403, "A page of another site may not do that", "Use the service's own page, or a program."),
     "not-found": Kind(404, "There is no such thing", "Check the URL; what another key owns is not found either."),
     "method-not-allowed": Kind(405, "This URL does not take that method", "See `Allow`, and docs/api.md."),
     "request-timeout": Kind(408, "The upload stalled", "Send it again over a steadier line."),

@@ -62,6 +62,8 @@ def job_request(submission: Submission, catalog: Catalog) -> JobRequest:
     except ValidationError as error:
         raise invalid("invalid-request", _errors(error)) from None
     _check_formats(request.source, request.target, catalog)
+    if request.device not in ("cpu", *catalog.devices):
+        raise invalid("invalid-request", [FieldError("/device", f"no live worker has {request.device}")])
     return request.model_copy(update={"options": _options(request.options, request.inputs, catalog)})
 
 

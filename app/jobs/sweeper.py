@@ -4,6 +4,7 @@ several sweepers side by side do no harm."""
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,6 +98,19 @@ def clean(hub: Hub) -> None:
             if models.forget_orphan(session, sha256, _ago(hours=settings.orphan_hours)):
                 hub.storage.delete(sha256)
     hub.storage.sweep_staging(STAGING_HOURS * 3600)
+    _sweep_work(hub)
+
+
+def _sweep_work(hub: Hub) -> None:
+    """Remove the folders of attempts that are over: their worker died before it could."""
+    if not hub.settings.work_folder.is_dir():
+        return
+    for folder in hub.settings.work_folder.iterdir():
+        job_id, _, attempt = folder.name.partition(".")
+        with hub.db.read() as session:
+            job = jobs.get(session, job_id)
+        if job is None or job.status != "running" or str(job.attempt) != attempt:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ago(*, hours: float = 0.0, minutes: float = 0.0) -> datetime:

@@ -22,6 +22,7 @@ class LocalStorage:
 
     def prepare(self) -> None:
         """Make the folders; an OSError here means that the storage cannot be used."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self._blobs, self._staging):
             folder.mkdir(parents=True, exist_ok=True)
 

@@ -64,6 +64,15 @@ def test_not_found(api: Api, submit: Submit) -> None:
         check(api.http.get(f"/v1/jobs/{job}/artifacts/{name}"), "not-found")
 
 
+def test_forbidden(api: Api, submit: Submit) -> None:
+    """A form on a page of another site, posted by the browser of somebody who runs the service at home."""
+    for site in ("cross-site", "same-site"):
+        check(submit({"Sec-Fetch-Site": site}), "forbidden")
+    for site in ("same-origin", "none"):
+        assert submit({"Sec-Fetch-Site": site}).status_code == 202
+    assert api.http.get("/v1/jobs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
 def test_method_not_allowed(api: Api) -> None:
     answer = api.http.put("/v1/jobs")
     check(answer, "method-not-allowed")

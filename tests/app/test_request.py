@@ -70,6 +70,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("source twice", {"target": "onnx", "source": ["caffe", "onnx"]}, "invalid-request", "/source"),
     ("an unknown verify", {"target": "onnx", "verify": "maybe"}, "invalid-request", "/verify"),
     ("an unknown device", {"target": "onnx", "device": "tpu"}, "invalid-request", "/device"),
+    ("a device that no worker has", {"target": "onnx", "device": "cuda"}, "invalid-request", "/device"),
     ("a word for a flag", {"target": "onnx", "dry_run": "perhaps"}, "invalid-request", "/dry_run"),
     ("a long tag", {"target": "onnx", "tag": "x" * 201}, "invalid-request", "/tag"),
     ("an input without dimensions", {"target": "onnx", "inputs": ["x"]}, "invalid-request", "/inputs"),

@@ -88,6 +88,18 @@ def test_a_kept_model_outlives_its_jobs(api: Api) -> None:
     assert api.http.get(model["files"][0]["url"]).content == b"1"
 
 
+def test_folders_of_dead_attempts_go_and_those_at_work_stay(api: Api, submit: Submit) -> None:
+    running, waiting = submit().json()["id"], submit().json()["id"]
+    with api.hub.db.write() as session:
+        jobs.change(session, running, "started", to="running", attempt=2)
+    work = api.settings.work_folder
+    names = [f"{running}.2", f"{running}.1", f"{waiting}.1", "00000000-0000-7000-8000-000000000000.1"]
+    for name in names:
+        (work / name / "out").mkdir(parents=True)
+    clean(api.hub)
+    assert [folder.name for folder in work.iterdir()] == names[:1]
+
+
 def test_a_young_orphan_is_left_alone(start: Callable[..., Api], capabilities: dict[str, Any]) -> None:
     api = start(orphan_hours=1)
     api.announce(capabilities)

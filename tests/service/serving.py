@@ -35,7 +35,7 @@ class Service:
         self.home = home
         self.port = free_port()
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=90)
-        self._environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ONNXHUB_")},
             "ONNXHUB_HOME": str(home),
             "ONNXHUB_PORT": str(self.port),
@@ -50,7 +50,7 @@ class Service:
 
     def start(self) -> None:
         log = (self.home / "serve.log").open("ab")
-        self._process = subprocess.Popen([ONNXHUB, "serve"], env=self._environment, stdout=log, stderr=log)
+        self._process = subprocess.Popen([ONNXHUB, "serve"], env=self.environment, stdout=log, stderr=log)
         self.until(self._ready, START_SECONDS, "the service is not ready")
 
     def _ready(self) -> bool:
@@ -66,6 +66,12 @@ class Service:
         status = self._process.wait(30)
         self._process = None
         return status
+
+    def workers(self) -> int:
+        """How many workers have announced themselves."""
+        with contextlib.suppress(httpx2.TransportError):
+            return int(self.http.get("/readyz").json()["checks"]["workers"].get("workers", 0))
+        return 0
 
     def log(self) -> str:
         return (self.home / "serve.log").read_text()

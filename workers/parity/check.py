@@ -20,6 +20,7 @@ from workers.parity.samples import Sample
 from workers.parity.tolerance import FLOAT32, tolerance_for
 from workers.report.schema import Comparison, Latency, Metrics, Verdict
 from workers.report.schema import Sample as SampleReport
+from workers.report.text import number
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -198,8 +199,8 @@ def _words(metrics: Metrics) -> str:
     if metrics.problem is not None:
         return metrics.problem
     if metrics.ratio > 1.0:
-        times = "" if math.isinf(metrics.ratio) else f", {metrics.ratio:.3g} times what is tolerated"
-        return f"max|a-b| is {metrics.max_abs:.3g}{times}"
+        times = "" if math.isinf(metrics.ratio) else f", {number(metrics.ratio)} times what is tolerated"
+        return f"max|a-b| is {number(metrics.max_abs)}{times}"
     return f"the cosine similarity is {metrics.cosine:.7g}"
 
 

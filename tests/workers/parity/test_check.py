@@ -58,7 +58,7 @@ def test_agreement_is_verified_and_says_what_was_compared() -> None:
 def test_one_bad_sample_is_a_mismatch_that_names_tensor_sample_and_size() -> None:
     found = hold(double, lambda inputs: off(0.0 if inputs["x"].size == 6 else 0.25)(inputs))
     assert found.verdict == "mismatched"
-    assert found.reason.startswith("'y' on the sample batch = 3: max|a-b| is 0.25, 1.19e+03 times what is tolerated")
+    assert found.reason.startswith("'y' on the sample batch = 3: max|a-b| is 0.25, 1190 times what is tolerated")
 
 
 def test_agreement_with_our_own_reading_is_a_round_trip_only() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,10 +96,7 @@ class Tree:
     def __init__(self, wishes: Sequence[Wish]) -> None:
         self.paths: list[tuple[str, ...]] = []
         self._leaves = {wish.path for wish in wishes}
-        self._children: dict[tuple[str, ...], set[str]] = {}
-        for wish in wishes:
-            for depth, part in enumerate(wish.path):
-                self._children.setdefault(wish.path[:depth], set()).add(part)
+        self._inside = Counter(wish.path[:depth] for wish in wishes for depth in range(len(wish.path)))
         self._taken: dict[tuple[str, ...], set[str]] = {}
         self._containers: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
         for wish in wishes:
@@ -109,11 +107,11 @@ class Tree:
         self.containers = [path for path in self._containers.values() if path]
 
     def _nesting(self, path: tuple[str, ...]) -> int:
-        """How many components of ``path`` are modules around it: numbers, and those that have two members or more."""
+        """How many components of ``path`` are modules around it: numbers, and those with two members or more inside."""
         depth = 0
         while depth < len(path) - 1:
             outer = path[: depth + 1]
-            if outer in self._leaves or (len(self._children[outer]) < 2 and not outer[-1].isdecimal()):
+            if outer in self._leaves or (self._inside[outer] < 2 and not outer[-1].isdecimal()):
                 break
             depth += 1
         return depth

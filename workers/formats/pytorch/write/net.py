@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +23,14 @@ from workers.formats.pytorch.write.names import TAKEN, components, identifier, u
 from workers.formats.pytorch.write.types import FLOATS, WIDE_UNSIGNED, torch_name
 from workers.formats.pytorch.write.weights import Weight, weight_of
 from workers.hub.node import Node, constant_of, shape_of
-from workers.hub.provenance import LAYER, layer_of
+from workers.hub.provenance import layer_of
 
 TOKEN = re.compile("«([0-9]+)»")
 LONGEST_INLINE = 48
 HIGHEST_BIT = "-0x8000000000000000"
+
+# ``fc1.weight`` of an ONNX model belongs to a module fc1.
+OWNED = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 # Inside a source layer of more than MANY steps a module for each activation would only blow up the module's tree.
 MANY = 3
@@ -294,18 +297,16 @@ class NetWriter:
 
     # --- members --------------------------------------------------------------------------------------------------
 
-    def module(
-        self, node: Node, constructor: str, word: str, state: Mapping[str, Weight] | None = None, suffix: str = ""
-    ) -> str:
-        """A submodule named after the node's layer; the same weights in the same constructor are one submodule."""
+    def module(self, node: Node, constructor: str, word: str, state: Mapping[str, Weight] | None = None) -> str:
+        """A submodule named after the node's layer; the same weights in the same constructor are one submodule.
+
+        Norms that all start from ones and zeros are not the same: trained further, they part.
+        """
         state = dict(state or {})
         key = (constructor, *((name, weight.key) for name, weight in state.items()))
-        if state and key in self._modules:
+        if state and key in self._modules and any(weight.telling for weight in state.values()):
             return _token(self._modules[key])
-        path = list(self.path_of(node))
-        if suffix:
-            path[-1] = f"{path[-1]}_{suffix}"
-        self.members.append(Member(tuple(path), word, constructor, state))
+        self.members.append(Member(self.path_of(node, state), word, constructor, state))
         self._modules[key] = len(self.members) - 1
         return _token(len(self.members) - 1)
 
@@ -348,13 +349,14 @@ class NetWriter:
             self.weight(value, trainable=True)
         return self.tensor(value)
 
-    def path_of(self, node: Node) -> Sequence[str]:
-        """Where the node's submodule belongs: its source layer, else the prefix that its weights' names share."""
-        if LAYER not in node.raw.metadata_props:
-            names = [value.name or "" for value in node.inputs if value is not None and value.is_initializer()]
-            prefixes = {name.rpartition(".")[0] for name in names if name.endswith((".weight", ".bias"))}
-            if len(prefixes) == 1 and "" not in prefixes:
-                return components(prefixes.pop(), "")
+    @staticmethod
+    def path_of(node: Node, state: Mapping[str, Weight]) -> tuple[str, ...]:
+        """Where the node's submodule belongs: its source layer; in an ONNX model, what its weights are named after."""
+        if node.layer_type == node.op:
+            for weight in state.values():
+                owner, _, kind = weight.source.rpartition(".")
+                if owner and kind in OWNED:
+                    return components(owner, "")
         return components(node.layer, node.op)
 
     # --- sub-graphs -----------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import onnx_ir as ir
+
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import rank_known, writes
 from workers.formats.pytorch.write.types import FLOATS
 from workers.formats.pytorch.write.weights import Weight, weight_of
-from workers.hub.node import Array, Node
+from workers.hub.node import Array, Node, constant_of, shape_of
 
 # ONNX's order of gates, and the order in which torch has them: i o f c -> i f g o; z r h -> r z n.
 GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -129,21 +131,61 @@ def _module(net: NetWriter, node: Node) -> None:
     path = net.module(node, constructor, node.op.lower(), weights)
     x = f"{net.x(node)}.flip({1 if layout else 0})" if reverse else net.x(node)
     sequence = net.fresh(f"{node.op.lower()}_out")
-    states = [net.fresh(f"{node.op.lower()}_{name}") for name in ("h", "c")[: STATES[node.op]]]
+    names = [f"{node.op.lower()}_{name}" for name in ("h", "c")[: STATES[node.op]]]
+    states = [net.fresh(name) if net.used(node, index) else "_" for index, name in enumerate(names, 1)]
     given = _initial(net, node, layout)
-    shown = f"({', '.join(states)})" if len(states) == 2 else states[0]
+    shown = states[0] if set(states) == {"_"} or len(states) == 1 else f"({', '.join(states)})"
     net.line(f"{sequence}, {shown} = {path}({x}{f', {given}' if given else ''})")
     if net.used(node, 0):
-        result = f"{sequence}.flip({1 if layout else 0})" if reverse else sequence
-        axis = 2 if layout else 1
-        if both:
-            split = f"{result}.unflatten(-1, (2, {hidden}))"
-            net.set(node, split if layout else f"{split}.transpose(1, 2)")
-        else:
-            net.set(node, f"{result}.unsqueeze({axis})")
+        _sequence(net, node, f"{sequence}.flip({1 if layout else 0})" if reverse else sequence, hidden)
     for index, name in enumerate(states, 1):
         if net.used(node, index):
             net.set(node, f"{name}.transpose(0, 1)" if layout else name, index)
+
+
+def _sequence(net: NetWriter, node: Node, result: str, hidden: int) -> None:
+    """The first output. Where the graph only joins or drops the axis of directions, torch's result is that already."""
+    layout, both = node.i("layout"), directions(node) == 2
+    joined = [] if layout or not result.isidentifier() else _joined(node, hidden) if both else _dropped(node)
+    if joined:
+        for follower in joined:
+            net.skipped.add(follower)
+            net.alias(follower.outputs[0], result)
+    elif both:
+        split = f"{result}.unflatten(-1, (2, {hidden}))"
+        net.set(node, split if layout else f"{split}.transpose(1, 2)")
+    else:
+        net.set(node, f"{result}.unsqueeze({2 if layout else 1})")
+
+
+def _readers(value: ir.Value) -> list[ir.Node]:
+    return [] if value.is_graph_output() else [use.node for use in value.uses()]
+
+
+def _dropped(node: Node) -> list[ir.Node]:
+    """The nodes that read the sequence, if all of them drop the axis of its one direction."""
+    readers = _readers(node.outputs[0])
+    drop = [reader.op_type == "Squeeze" and _constant(reader, 1) == [1] for reader in readers]
+    return readers if all(drop) and not any(r.outputs[0].is_graph_output() for r in readers) else []
+
+
+def _joined(node: Node, hidden: int) -> list[ir.Node]:
+    """The nodes that put both directions side by side, and the transpositions before them; none if others read on."""
+    turned = _readers(node.outputs[0])
+    if not turned or any(Node(r).op != "Transpose" or Node(r).ints("perm") != (0, 2, 1, 3) for r in turned):
+        return []
+    joined = [reader for turn in turned for reader in _readers(turn.outputs[0])]
+    for reader in joined:
+        shape = shape_of(reader.outputs[0])
+        side_by_side = reader.op_type == "Reshape" and shape is not None and len(shape) == 3 and shape[2] == 2 * hidden
+        if not side_by_side or reader.outputs[0].is_graph_output():
+            return []
+    return [*turned, *joined] if joined else []
+
+
+def _constant(node: ir.Node, index: int) -> list[int] | None:
+    array = constant_of(node.inputs[index]) if index < len(node.inputs) else None
+    return None if array is None else [int(value) for value in array.reshape(-1)]
 
 
 def _initial(net: NetWriter, node: Node, layout: int) -> str | None:

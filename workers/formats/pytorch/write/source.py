@@ -20,6 +20,11 @@ from workers.hub.node import shape_of
 
 WEIGHTS = "model.safetensors"
 
+# What exporters call every graph.
+GENERIC = frozenset(
+    {"main_graph", "torch_jit", "torch-jit-export", "graph", "model", "tf2onnx", "mxnet_converted_model"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -37,7 +42,7 @@ def assemble(net: NetWriter, title: str, origin: str) -> Source:
     inputs = tuple(net.plain(value) for value in net.graph.inputs)
     results = [net.plain(value) for value in net.graph.outputs]
     _rename(net, results)
-    name = class_name(title)
+    name = class_name("model" if title in GENERIC else title)
     body = [
         "",
         *_inputs_table(net, inputs),

@@ -18,12 +18,24 @@ BLOCK = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor of the state dict. ``array`` makes it when it is written: a view where that can be."""
+    """A tensor of the state dict. ``array`` makes it when it is written: a view where that can be.
+
+    ``key`` is equal for equal weights; ``source`` is the initialiser's name.
+    """
 
     dtype: ir.DataType
     shape: tuple[int, ...]
     array: Callable[[], Array]
     key: tuple[object, ...]
+    source: str = ""
+
+    @property
+    def telling(self) -> bool:
+        """Whether equal weights are shared on purpose: a matrix or kernel, and not of one value all over."""
+        if len(self.shape) < 2:
+            return False
+        array = self.array()
+        return bool(array.size) and not bool(np.all(array == array.reshape(-1)[0]))
 
     @property
     def nbytes(self) -> int:
@@ -49,7 +61,7 @@ def weight_of(value: ir.Value, *, view: Callable[[Array], Array] | None = None, 
         plain = tensor.numpy()
         return plain if view is None else view(plain)
 
-    return Weight(value.dtype, shape, array, (id(value), note))
+    return Weight(value.dtype, shape, array, (id(value), note), value.name or "")
 
 
 def computed(array: Array, note: str = "") -> Weight:

@@ -11,51 +11,51 @@ from pathlib import Path
 import pytest
 
 from tests.workers.formats.cases import Case, cases
-from workers.errors import ConversionError
 from workers.inspect.upload import Upload
-from workers.options import Options
 from workers.pipeline import Conversion, convert
-from workers.report.schema import Report
 
-# What keeps OpenCV from judging the Caffe files we wrote, as a part of the reason given in the report.
-OPENCV_CANNOT: dict[str, str] = {}
-# What Caffe's own format cannot say of a model that came from Caffe.
-CAFFE_CANNOT: dict[str, str] = {}
+# What keeps OpenCV from judging the Caffe files that we wrote: words of the reason that the report gives.
+OPENCV_CANNOT = {
+    "conv3d_nd": "Deconvolution",
+    "fcn_seg": "ArgMax",
+    "lstm_embed": "Embed",
+    "opzoo_elementwise": "Threshold",
+    "opzoo_shape": "Reduction",
+}
+
+# torch.export cannot follow a number of detections that depends on the data; model.py can.
+NOT_EXPORTED = ("ssd_detect",)
 
 
-def _convert(case: Case, folder: Path, targets: tuple[str, ...]) -> Report:
-    out, work = folder / "out", folder / "work"
-    out.mkdir(), work.mkdir()
-    job = Conversion(
-        files=Upload.of(*case.files).files,
-        targets=targets,
-        out=out,
-        work=work,
-        options=Options.model_validate(case.options),
-        samples=tuple(case.samples),
+@pytest.mark.parametrize("case", cases("caffe"), ids=lambda case: case.name)
+def test_every_target_computes_what_caffe_recorded(case: Case, tmp_path: Path) -> None:
+    out, work = tmp_path / "out", tmp_path / "work"
+    out.mkdir()
+    work.mkdir()
+    recorded_files = tuple(sorted(case.folder.glob("io_*.npz")))
+    report = convert(
+        Conversion(
+            files=Upload.of(*case.files).files,
+            targets=("pytorch", "onnx", "caffe"),
+            out=out,
+            work=work,
+            options=case.options.model_copy(update={"opset": 17}),
+            samples=recorded_files,
+        )
     )
-    return convert(job)
-
-
-@pytest.mark.parametrize("case", cases("caffe"), ids=lambda case: case.name)
-def test_hub_and_pytorch_compute_what_caffe_recorded(case: Case, tmp_path: Path) -> None:
-    report = _convert(case, tmp_path, ("pytorch", "onnx"))
-    recorded = [c for c in report.comparisons if c.against == "user samples"]
-    assert [c.verdict for c in recorded] == ["verified"]
-    assert len(recorded[0].samples) == len(case.samples)
-    assert {target.format: target.verdict for target in report.targets} == {"pytorch": "verified", "onnx": "verified"}
-
-
-@pytest.mark.parametrize("case", cases("caffe"), ids=lambda case: case.name)
-def test_caffe_files_written_back_compute_the_same_in_opencv(case: Case, tmp_path: Path) -> None:
-    if case.name in CAFFE_CANNOT:
-        with pytest.raises(ConversionError, match=CAFFE_CANNOT[case.name]):
-            _convert(case, tmp_path, ("caffe",))
-        return
-    (target,) = _convert(case, tmp_path, ("caffe",)).targets
-    (comparison,) = target.comparisons
-    if case.name in OPENCV_CANNOT:
-        assert comparison.verdict != "mismatched"
-        assert OPENCV_CANNOT[case.name] in comparison.reason
+    (recorded,) = (comparison for comparison in report.comparisons if comparison.against == "user samples")
+    assert recorded.verdict == "verified", recorded.reason
+    assert len(recorded.samples) == len(recorded_files)
+    targets = {target.format: target for target in report.targets}
+    assert targets["pytorch"].verdict == "verified"
+    assert targets["onnx"].verdict == "verified"
+    if case.name in NOT_EXPORTED:
+        assert [note.code for note in targets["pytorch"].notes] == ["export-failed"]
     else:
-        assert comparison.verdict == "verified", comparison.reason
+        assert (out / "pytorch" / "model.pt2").exists()
+    (judged,) = targets["caffe"].comparisons
+    if case.name in OPENCV_CANNOT:
+        assert judged.verdict == "unverified"
+        assert OPENCV_CANNOT[case.name] in judged.reason
+    else:
+        assert judged.verdict == "verified", judged.reason

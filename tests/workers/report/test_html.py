@@ -20,7 +20,8 @@ SHAPES = {"rect", "line", "circle", "polyline", "path"}
 OURS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "article", "div", "p",
     "br", "span", "h1", "h2", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "strong", "small", "code", "i", "table",
-    "thead", "tbody", "tr", "th", "td", "col", "colgroup", "details", "summary", "figure", "figcaption", "svg", "text", *SHAPES,
+    "thead", "tbody", "tr", "th", "td", "col", "colgroup", "details", "summary", "figure", "figcaption", "svg", "text",
+    *SHAPES,
 }  # fmt: skip
 
 

@@ -82,6 +82,8 @@ def environment(cwd: Path, token: str, more: Mapping[str, str]) -> dict[str, str
         "HDF5_PLUGIN_PATH": "::",
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
+        # Idle threads sleep: spinning ones take the cores from the other jobs of a busy machine.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",

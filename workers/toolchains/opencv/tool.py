@@ -156,14 +156,6 @@ def clip(parameter, record):
     ]
 
 
-def wrong_if(wrong, what):
-    def change(parameter, record):
-        if wrong(parameter):
-            raise Refused("unsupported", "OpenCV %s (layer %r)" % (what, ends(record)[0]))
-
-    return change
-
-
 def lrn(parameter, record):
     """Caffe's k is called bias."""
     k = first(parameter, "k")
@@ -187,35 +179,40 @@ def prior_box(parameter, record):
         parameter.append(["clip", "false"])
 
 
-def renamed(kind):
-    def change(parameter, record):
-        record[:] = without(record, "type") + [["type", quoted(kind)]]
+def bias(parameter, record):
+    return [layer(ends(record)[0], "Shift", *ends(record)[1:], bias_param=parameter)]
 
-    return change
+
+def constant(parameter, record):
+    return [layer(ends(record)[0], "Const", [], ends(record)[2])]
 
 
 YES = ("true", "t", "1")
 RESPELT = {
-    "Bias": ("bias_param", renamed("Shift")), "Clip": ("clip_param", clip), "LRN": ("lrn_param", lrn),
-    "Parameter": ("parameter_param", renamed("Const")), "Pooling": ("pooling_param", pooling),
+    "Bias": ("bias_param", bias), "Clip": ("clip_param", clip), "LRN": ("lrn_param", lrn),
+    "Parameter": ("parameter_param", constant), "Pooling": ("pooling_param", pooling),
     "PriorBox": ("prior_box_param", prior_box), "Tile": ("tile_param", tile),
-    "Deconvolution": ("convolution_param", wrong_if(
-        lambda p: len(every(p, "kernel_size")) > 2 or set(every(p, "dilation")) - {"1"},
-        "does Deconvolution over two axes without dilation only")),
-    "Log": ("log_param", wrong_if(bool, "leaves base, scale and shift out of Log")),
-    "InnerProduct": ("inner_product_param", wrong_if(
-        lambda p: first(p, "transpose") in YES, "ignores transpose in InnerProduct")),
-    "MVN": ("mvn_param", wrong_if(
-        lambda p: float(first(p, "eps", 0)) > 1e-6 and first(p, "normalize_variance", "true") in YES,
-        "adds eps under the root in MVN")),
-    "Swish": ("swish_param", wrong_if(lambda p: float(first(p, "beta", 1)) != 1, "ignores beta in Swish")),
+}  # fmt: skip
+# Layers that OpenCV computes otherwise when the condition holds.
+WRONG = {
+    "Bias": ("bias_param", lambda p: first(p, "axis", "1") != "0", "adds a Bias along the first axes only"),
+    "Deconvolution": ("convolution_param",
+                      lambda p: len(every(p, "kernel_size")) > 2 or set(every(p, "dilation")) - {"1"},
+                      "does Deconvolution over two axes without dilation only"),
+    "DetectionOutput": ("detection_output_param", lambda p: "-" in first(p, "keep_top_k", "-")
+                        or "-" in first(p, "background_label_id", "0"), "needs keep_top_k and a background label"),
+    "InnerProduct": ("inner_product_param", lambda p: first(p, "transpose") in YES, "ignores InnerProduct's transpose"),
+    "Log": ("log_param", bool, "leaves base, scale and shift out of Log"),
+    "MVN": ("mvn_param", lambda p: float(first(p, "eps", 0)) > 1e-6 and first(p, "normalize_variance", "1") in YES,
+            "adds eps under the root in MVN"),
+    "Swish": ("swish_param", lambda p: float(first(p, "beta", 1)) != 1, "ignores beta in Swish"),
 }  # fmt: skip
 LACKS = ("ArgMax", "BatchReindex", "Embed", "Filter", "Im2col", "LSTM", "LSTMUnit", "Python", "Reduction", "RNN", "SPP",
          "Threshold")  # fmt: skip
 DATA = ("AnnotatedData", "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "WindowData")
 TRAINING = ("Accuracy", "HDF5Output", "Silence")
 # The types of the 2014 format, "layers { type: IMAGE_DATA }", in today's words.
-CURRENT = dict((kind.upper(), kind) for kind in LACKS + DATA + TRAINING + tuple(RESPELT))
+CURRENT = dict((kind.upper(), kind) for kind in LACKS + DATA + TRAINING + tuple(RESPELT) + tuple(WRONG))
 
 
 def kind_of(record):
@@ -265,6 +262,9 @@ def respell(net, shapes, outputs, state):
         kind = kind_of(record)
         if kind in LACKS:
             raise Refused("unsupported", "OpenCV has no layer type %s (layer %r)" % (kind, ends(record)[0]))
+        field, wrong, words = WRONG.get(kind, (None, lambda p: False, None))
+        if wrong(first(record, field, [])):
+            raise Refused("unsupported", "OpenCV %s (layer %r)" % (words, ends(record)[0]))
         record = without(record, "include", "exclude")
         field, change = RESPELT.get(kind, (None, lambda *_: None))
         instead = change(first(record, field, []), record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,11 @@ def lenet() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def deep(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A net of so many layers that each stage of its conversion can be caught at work."""
-    return write_deep(tmp_path_factory.mktemp("deep"), layers=400, width=256)
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """A net of so many layers that each stage of its conversion can be caught at work; 100 MB."""
+    folder = tmp_path_factory.mktemp("deep")
+    yield write_deep(folder, layers=400, width=256)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

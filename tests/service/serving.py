@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -85,6 +86,7 @@ class Service:
             if self._process is not None:
                 self.stop()
             self.http.close()
+            shutil.rmtree(self.home / "storage", ignore_errors=True)  # gigabytes that nobody looks at
 
     def processes(self) -> list[psutil.Process]:
         """Everything that this service started, found by its home in the environment or its folder in the arguments."""

@@ -13,6 +13,7 @@ import pytest
 from app.broker import Broker
 from tests.service.serving import ONNXHUB, Service
 
+
 class Apart(Service):
     """The API is the service's process; broker and workers stand beside it."""
 

@@ -68,7 +68,7 @@ def seconds(value: float) -> str:
         return f"{int(value // 60)} min {int(value % 60)} s"
     if value >= 1:
         return f"{value:.1f} s"
-    return f"{value * 1e3:.3g} ms" if value >= 1e-4 else f"{value * 1e6:.3g} µs"
+    return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
 
 
 def size(value: int) -> str:

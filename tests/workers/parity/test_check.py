@@ -177,6 +177,13 @@ def test_a_side_runs_each_sample_once_however_often_it_is_compared() -> None:
     assert calls == [6, 18]
 
 
+def test_runs_that_lie_behind_us_are_compared_by_their_samples_name() -> None:
+    done = Runs.done("torch", {"drawn 1": {"y": X * 2}, "batch = 3": "killed by signal 9"})
+    found = compare_runs("pytorch", Runs("onnxruntime", double), done, SAMPLES)
+    assert [sample.name for sample in found.samples] == ["drawn 1"]
+    assert found.verdict == "unverified" and "batch = 3: killed by signal 9" in found.reason
+
+
 def test_the_worst_sample_is_the_one_to_search_with() -> None:
     found = hold(double, lambda inputs: off(0.1 if inputs["x"].size == 6 else 0.25)(inputs))
     assert worst_sample(found, SAMPLES) is SAMPLES[1]

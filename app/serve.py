@@ -57,7 +57,11 @@ class Part:
         log.error("a part died", part=self.name, status=status, deaths=len(self._deaths))
         if len(self._deaths) >= MOST_DEATHS:
             return False
-        self.process = self._start()
+        try:
+            self.process = self._start()
+        except (BrokerError, OSError):
+            log.exception("a part does not start", part=self.name)
+            return False
         return True
 
     def stop(self) -> None:
@@ -75,13 +79,9 @@ class Part:
 def serve(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM (0), or until a part cannot be kept alive (1)."""
     configure(settings)
-    try:
-        listener = _listen(settings)
-    except OSError as error:
-        print(
-            f"onnxhub: cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ONNXHUB_PORT",
-            file=sys.stderr,
-        )
+    stop = _on_signals()
+    listener = _listen(settings)
+    if listener is None:
         return 1
     settings.home.mkdir(parents=True, exist_ok=True)
     parts: list[Part] = []
@@ -91,9 +91,9 @@ def serve(settings: Settings) -> int:
             broker = Broker(settings.home)
             settings = settings.model_copy(update={"broker_url": broker.url})
             parts.append(Part("broker", broker.start, 5.0))
-        Hub.of(settings).prepare()
+        Hub.of(settings).prepare()  # before two processes want the tables
         parts.append(Part("worker", lambda: start_worker(settings), settings.shutdown_seconds))
-        return _watch(settings, listener, parts)
+        return _watch(settings, listener, parts, stop)
     except BrokerError as error:
         print(f"onnxhub: {error}", file=sys.stderr)
         return 1
@@ -132,31 +132,35 @@ def run_api(settings: Settings) -> int:
     if not settings.broker_url:
         print("onnxhub: an API of its own needs ONNXHUB_BROKER_URL", file=sys.stderr)
         return 2
-    try:
-        listener = _listen(settings)
-    except OSError as error:
-        print(
-            f"onnxhub: cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ONNXHUB_PORT",
-            file=sys.stderr,
-        )
-        return 1
-    return _watch(settings, listener, [])
+    stop = _on_signals()
+    listener = _listen(settings)
+    return 1 if listener is None else _watch(settings, listener, [], stop)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Bound before anything else starts: a taken port is the commonest mistake."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    return listener
-
-
-def _watch(settings: Settings, listener: socket.socket, parts: list[Part]) -> int:
-    """Serve in a thread; this one, which started the parts and whose end would end them, keeps watch."""
+def _on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set; nothing else happens at once."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _listen(settings: Settings) -> socket.socket | None:
+    """Bound before anything else starts: a taken port is the commonest mistake. None when that was said."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        place = f"{settings.host}:{settings.port}"
+        print(f"onnxhub: cannot listen on {place}: {error.strerror}; set ONNXHUB_PORT", file=sys.stderr)
+        return None
+    return listener
+
+
+def _watch(settings: Settings, listener: socket.socket, parts: list[Part], stop: threading.Event) -> int:
+    """Serve in a thread; this one, which started the parts and whose end would end them, keeps watch."""
     app = create_app(settings)
     server = uvicorn.Server(
         Config(
@@ -173,13 +177,13 @@ def _watch(settings: Settings, listener: socket.socket, parts: list[Part]) -> in
     host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     threading.Thread(target=_greet, args=(app.state.hub, url, bool(parts), stop), daemon=True).start()
-    broken = False
-    while not stop.wait(LOOK_SECONDS) and api.is_alive() and not broken:
-        broken = not all(part.look() for part in parts)
+    well = True
+    while well and not stop.wait(LOOK_SECONDS):
+        well = api.is_alive() and all(part.look() for part in parts)
     app.state.hub.closing = True
     server.should_exit = True
     api.join()
-    return 0 if stop.is_set() and not broken else 1
+    return 0 if well else 1
 
 
 def _greet(hub: Hub, url: str, with_worker: bool, stop: threading.Event) -> None:

@@ -39,7 +39,7 @@ class Options(BaseModel):
     stages: list[str] = Field([], description="Caffe: the stages whose layers are kept.")
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
-    layers: bool = Field(False, description="Compare every layer, also when the outputs agree.")
+    layers: bool = Field(False, description="ONNX targets: compare every layer, also when the outputs agree.")
 
 
 DEFAULTS = Options()

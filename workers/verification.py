@@ -18,14 +18,15 @@ import onnx_ir as ir
 from workers import toolchains
 from workers.errors import Canceled, CheckerFailed, ConversionError
 from workers.formats.contract import Export, Format, Note, Progress, Verifier, WriteRequest, Written, no_progress
+from workers.hub.load import load as load_model
 from workers.options import Options
 from workers.parity.bisection import bisect
-from workers.parity.check import Runs, compare_runs, randomness
-from workers.parity.divergence import explained
+from workers.parity.check import Runs, compare_runs, randomness, worst_sample
+from workers.parity.divergence import PeekOnnx, Subject, compare_layers, explained, first_divergence
 from workers.parity.draw import draw
 from workers.parity.runtime import CUDA, RuntimeRefused, Session, devices, latency
 from workers.parity.samples import Sample, load, save
-from workers.report.schema import Comparison, Latency
+from workers.report.schema import Comparison, Divergence, Latency
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 REFERENCE = "onnxruntime CPU"
@@ -142,7 +143,18 @@ class Bench:
             return _unverified("onnx", REFERENCE, str(error))
         inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
         call = _renamed(lambda arrays: session.run(arrays), inputs, written, outputs)
-        return self._hold("onnx", self._best_reference(), Runs("onnxruntime", call), self.samples)
+        proof = self._hold("onnx", self._best_reference(), Runs("onnxruntime", call), self.samples)
+        tolerance, hub = self.options.tolerance, PeekOnnx(self.path, self.hub)
+        if proof.verdict == "mismatched":
+            sample = worst_sample(proof, self.samples) or self.samples[0]
+            subject = Subject.of(path, load_model(path))
+            found = first_divergence(hub, subject, sample.inputs, path.parent, tolerance=tolerance)
+            return proof.model_copy(update={"divergence": _in_folder(found, "onnx")})
+        if self.options.layers:
+            subject = Subject.of(path, load_model(path))
+            layers = compare_layers(hub, subject, self.samples[0].inputs, tolerance=tolerance)
+            return proof.model_copy(update={"layers": layers})
+        return proof
 
     def _against_hub(
         self, target: Format, verifier: Verifier, files: Sequence[Path], written: Written, folder: Path
@@ -155,9 +167,10 @@ class Bench:
         proof = proof.model_copy(update={"latency": [*self._timed(), *runs.latency]})
         if proof.verdict != "mismatched":
             return proof
-        return explained(proof, self._bisect(target, verifier, folder))
+        divergence = self._bisect(target, verifier, folder, worst_sample(proof, self.samples) or self.samples[0])
+        return proof.model_copy(update={"divergence": divergence})
 
-    def _bisect(self, target: Format, verifier: Verifier, folder: Path) -> Any:
+    def _bisect(self, target: Format, verifier: Verifier, folder: Path, sample: Sample) -> Divergence | None:
         """Write and run ever smaller parts of the hub until the first layer that differs is found."""
 
         def rewrite(part: ir.Model) -> Callable[[Arrays], Arrays]:
@@ -177,8 +190,9 @@ class Bench:
 
             return _renamed(run, inputs, written, outputs)
 
-        inputs, tolerance = self.samples[0].inputs, self.options.tolerance
-        return bisect(self.hub, self.path, rewrite, inputs, folder, tolerance=tolerance, progress=self.progress)
+        tolerance = self.options.tolerance
+        found = bisect(self.hub, self.path, rewrite, sample.inputs, folder, tolerance=tolerance, progress=self.progress)
+        return _in_folder(found, target.name)
 
     def _export(self, export: Export, folder: Path, written: Written) -> Note | None:
         action, file, title = export.action, export.file, export.title
@@ -275,6 +289,14 @@ def _renamed(
         return {to_hub[name]: array for name, array in results.items() if name in to_hub}
 
     return call
+
+
+def _in_folder(divergence: Divergence | None, folder: str) -> Divergence | None:
+    """The files that show it, by their names among the artifacts."""
+    if divergence is None:
+        return None
+    names = {"model": divergence.model, "sample": divergence.sample}
+    return divergence.model_copy(update={key: f"{folder}/{name}" for key, name in names.items() if name})
 
 
 def _runs(session: Session, arrays: Arrays) -> bool:

@@ -12,6 +12,9 @@ from workers.hub.node import Node
 from workers.hub.provenance import layer_of, layer_type_of
 from workers.report.schema import Change, File, Hub, Tensor
 
+NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
+"""Element types as numpy, and so every sample file, calls them."""
+
 
 def describe(model: ir.Model, changes: Sequence[Change], files: Sequence[File]) -> Hub:
     """Inputs, outputs, counts, and histograms of operators and of source layers by type, the most frequent first."""
@@ -38,7 +41,11 @@ def tensor(value: ir.Value) -> Tensor:
     """A graph input or output: sequences and optionals by the type of what is in them."""
     shape = None if value.shape is None else [dim if isinstance(dim, int) else dim.value for dim in value.shape]
     kind = "" if value.type is None or isinstance(value.type, ir.TensorType) else f"{type(value.type).__name__} of "
-    return Tensor(name=value.name or "", dtype=kind + (value.dtype.name.lower() if value.dtype else "?"), shape=shape)
+    return Tensor(
+        name=value.name or "",
+        dtype=kind + (NAMES.get(value.dtype.name, value.dtype.name.lower()) if value.dtype else "?"),
+        shape=shape,
+    )
 
 
 def parameters(model: ir.Model) -> int:

@@ -66,6 +66,23 @@ RECURRENT = [
 ]
 
 
+def stacked(directions: int, join: Any, says: str) -> Case:
+    """An LSTM whose sequence is joined as exporters write it, and read by a second layer."""
+    settings = {"hidden_size": 6, "direction": "bidirectional" if directions == 2 else "forward"}
+
+    def build(g: Any, x: Any) -> Any:
+        y = g.op("LSTM", x, normal(directions, 24, 4) * 0.4, normal(directions, 24, 6) * 0.4, **settings)
+        return g.Neg(join(g, y))
+
+    return Case(f"lstm_joined_{directions}", [SEQUENCE], build, says=says)
+
+
+RECURRENT += [
+    stacked(1, lambda g, y: g.Squeeze(y, [1]), "y0 = -lstm_out"),
+    stacked(2, lambda g, y: g.Reshape(g.Transpose(y, perm=[0, 2, 1, 3]), [0, 0, -1]), "y0 = -lstm_out"),
+]
+
+
 def sub_graph(name: str, inputs: list[ir.Value], build: Any) -> ir.Graph:
     """A body with these inputs; ``build(g)`` returns its outputs."""
     g = GraphBuilder(name)

@@ -134,6 +134,29 @@ def test_weights_shared_by_two_layers_are_one_module(tmp_path: Path) -> None:
     assert (tmp_path / "model.py").read_text().count("nn.Conv2d(") == 1
 
 
+def test_norms_that_start_alike_are_modules_of_their_own(tmp_path: Path) -> None:
+    g = GraphBuilder("twins")
+    x = g.input("x", [1, 3, 5, 5])
+    ones, zeros = (g.weight(name, np.full(3, value, np.float32)) for name, value in (("ones", 1), ("zeros", 0)))
+    for _ in range(2):
+        x = g.BatchNormalization(x, ones, zeros, zeros, ones, epsilon=1e-3)
+    g.output(x, "y")
+    written(g.model(), tmp_path)
+    assert (tmp_path / "model.py").read_text().count("nn.BatchNorm2d(3") == 2
+
+
+def test_modules_of_an_onnx_model_are_named_after_their_weights(tmp_path: Path) -> None:
+    g = GraphBuilder("main_graph")
+    x = g.input("x", ["n", 4])
+    for index in range(2):
+        x = g.Gemm(x, g.weight(f"body.{index}.fc.weight", normal(4, 4)), normal(4), transB=1)
+    g.output(x, "y")
+    written(g.model(), tmp_path)
+    text = (tmp_path / "model.py").read_text()
+    assert 'self.body["0"].fc = nn.Linear(4, 4)' in text and 'self.body["1"].fc = nn.Linear(4, 4)' in text
+    assert "class Model(nn.Module):" in text
+
+
 def test_a_model_without_weights_has_no_weights_file(tmp_path: Path) -> None:
     files = written(built([normal(2)], lambda g, x: g.Relu(x)), tmp_path)
     assert files.files == ("model.py", "requirements.txt")

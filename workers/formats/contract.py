@@ -128,7 +128,8 @@ class Format:
     """One system's files.
 
     ``sniff(Upload) -> Evidence | None``; ``read(ReadRequest) -> Reading``; ``write(WriteRequest) -> Written``;
-    ``legalise(model)`` rewrites a hub model in place until the writer can say all of it, or raises UnsupportedOperators.
+    ``legalise(model)`` rewrites a hub model in place until the writer can say all of it, or raises
+    UnsupportedOperators.
     ``coverage() -> {"read": {type: reason or ""}, "write": {...}}`` lists layer types: empty reason means supported.
     """
 

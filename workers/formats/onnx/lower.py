@@ -79,32 +79,36 @@ def lower(model: ir.Model, opset: int) -> None:
 
 def _respell(node: Node, opset: int, graph: ir.Graph) -> None:
     raw = node.raw
-    if node.op == "Split" and opset < 18 and node.input(1) is None:
-        raw.resize_inputs(2)
-        raw.replace_input_with(1, GraphBuilder(graph=graph, before=raw).constant(_split_sizes(node) or []))
-    if node.op == "Resize" and opset < 13:  # region and scales were no optional inputs
-        nothing = GraphBuilder(graph=graph, before=raw).constant(np.zeros(0, np.float32))
-        for index in (1, 2):
-            if node.input(index) is None:
-                raw.resize_inputs(max(len(raw.inputs), index + 1))
-                raw.replace_input_with(index, nothing)
-    if node.op == "Gemm" and opset < 11 and node.input(2) is None:  # the addend was no optional input
-        raw.resize_inputs(3)
-        raw.replace_input_with(2, GraphBuilder(graph=graph, before=raw).constant(np.zeros(1, np.float32)))
-    for moved in AS_ATTRIBUTES.get(node.op, ()):
-        array = node.const(moved.index)
-        if opset < moved.since and array is not None:
-            raw.attributes[moved.name] = _attribute(moved, array)
-    gone = [moved.index for moved in AS_ATTRIBUTES.get(node.op, ()) if opset < moved.since]
-    if gone:
-        for index in range(min(gone), len(raw.inputs)):
+    for index, array in _once_needed(node, opset):
+        raw.resize_inputs(max(len(raw.inputs), index + 1))
+        raw.replace_input_with(index, GraphBuilder(graph=graph, before=raw).constant(array))
+    moved = [moved for moved in AS_ATTRIBUTES.get(node.op, ()) if opset < moved.since]
+    for parameter in moved:
+        array = node.const(parameter.index)
+        if array is not None:
+            raw.attributes[parameter.name] = _attribute(parameter, array)
+    if moved:
+        first = min(parameter.index for parameter in moved)
+        for index in range(first, len(raw.inputs)):
             raw.replace_input_with(index, None)
-        raw.resize_inputs(min(gone))
+        raw.resize_inputs(first)
     known = onnx.defs.get_schema(node.op, opset, "").attributes
     for name in [name for name in raw.attributes if name not in known]:
         del raw.attributes[name]
     if opset < POSITIVE_AXES:
         _count_from_the_front(node)
+
+
+def _once_needed(node: Node, opset: int) -> list[tuple[int, Any]]:
+    """Inputs that were not optional yet, with what stands for leaving them out."""
+    wanted: list[tuple[int, Any]] = []
+    if node.op == "Split" and opset < 18:
+        wanted = [(1, np.asarray(_split_sizes(node) or [], np.int64))]
+    elif node.op == "Resize" and opset < 13:
+        wanted = [(1, np.zeros(0, np.float32)), (2, np.zeros(0, np.float32))]
+    elif node.op == "Gemm" and opset < 11:
+        wanted = [(2, np.zeros(1, np.float32))]
+    return [(index, array) for index, array in wanted if node.input(index) is None]
 
 
 def _attribute(moved: Moved, array: Any) -> ir.Attr:
@@ -250,7 +254,8 @@ def _transform(node: Node, opset: int) -> Reason:
 
 
 MEANING: Mapping[str, Callable[[Node, int], Reason]] = {
-    "Softmax": _softmax, "LogSoftmax": _softmax, "Hardmax": _softmax, "Resize": _resize, "Gemm": _gemm, "Pad": _pad, "Slice": _slice,
+    "Softmax": _softmax, "LogSoftmax": _softmax, "Hardmax": _softmax, "Resize": _resize, "Gemm": _gemm,
+    "Pad": _pad, "Slice": _slice,
     "AveragePool": _average_pool, "GroupNormalization": _group_normalization, "GridSample": _grid_sample,
     "RoiAlign": _roi_align, "DFT": _transform,
 }  # fmt: skip

@@ -37,6 +37,12 @@ class Options(BaseModel):
     )
     phase: Literal["TRAIN", "TEST"] = Field("TEST", description="Caffe: the phase whose layers are kept.")
     stages: list[str] = Field([], description="Caffe: the stages whose layers are kept.")
+    time_steps: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="Steps of a sequence, where the files do not say or say otherwise."
+    )
+    decode: bool = Field(
+        False, description="Detectors: boxes, scores and non-maximum suppression instead of the heads' tensors."
+    )
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
     layers: bool = Field(False, description="ONNX targets: compare every layer, also when the outputs agree.")

@@ -31,6 +31,8 @@ def sub_constant_to_add(g: GraphBuilder, node: Node) -> Results:
 
 @rule("Sub", "sub-to-add", "a - b is a + (-b).")
 def sub_to_add(g: GraphBuilder, node: Node) -> Results:
+    if not is_float(node.x()):
+        return None
     return g.Add(node.x(0), g.Neg(node.x(1)))
 
 

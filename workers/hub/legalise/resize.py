@@ -21,11 +21,13 @@ MATRIX = 1 << 22
 
 
 def resized(node: Node) -> tuple[Dim, ...] | None:
-    """The result's shape; an axis that is not resized keeps its size, free or not."""
+    """The result's shape; an axis that is not resized keeps its size, free or not. None when it is computed."""
     shape, out = node.shape(), node.out_shape()
     if shape is None or out is None:
         return None
     scales, sizes = node.const(2), node.const(3)
+    if (scales is None or not scales.size) and sizes is None:
+        return None
     axes = [axis % len(shape) for axis in node.ints("axes", range(len(shape)))]
     kept = set(range(len(shape))) - set(axes)
     if scales is not None and scales.size:
@@ -46,11 +48,16 @@ def _factors(node: Node) -> tuple[int, ...] | None:
 
 
 def _repeats_pixels(node: Node) -> bool:
-    """Whether a nearest-neighbour enlargement by whole numbers shows every pixel equally often, in order."""
+    """Whether a nearest-neighbour enlargement by whole numbers shows every pixel equally often, in order.
+
+    Pixel centres fall symmetrically between those of the source, so they must be rounded to the nearest; corners fall
+    on the source's own and may only be rounded down.
+    """
     coordinates = node.s("coordinate_transformation_mode", "half_pixel")
     rounding = node.s("nearest_mode", "round_prefer_floor")
     return node.s("mode", "nearest") == "nearest" and (
-        coordinates in ("half_pixel", "half_pixel_symmetric") or (coordinates == "asymmetric" and rounding == "floor")
+        (coordinates in ("half_pixel", "half_pixel_symmetric") and rounding.startswith("round"))
+        or (coordinates == "asymmetric" and rounding == "floor")
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import onnx_ir as ir
+from onnx.checker import ValidationError
+from onnx.shape_inference import InferenceError
 
 from workers.formats.contract import Note
 from workers.formats.rules import Writes
@@ -56,9 +58,7 @@ class Search:
         mark, notes, initializers = len(self.journal), len(self.notes), set(self.graph.initializers)
         g = self.builder.ahead_of(node)
         with g.layer(layer_of(node), layer_type_of(node)):
-            results = rule.apply(g, Node(node))
-            if results is not None:
-                results = _as_outputs(node, results, g)
+            results = _results(rule, g, node)
         self.journal += g.made
         # A replaced node hands the uses of its outputs on: a node beside the graph is such a use of the results.
         ends = ir.Node("onnxhub", "Results", results or [], num_outputs=0)
@@ -98,6 +98,15 @@ class Search:
                 fresh.discard(new)
         if main is not None and main in self.journal[mark:]:
             main.name = name
+
+
+def _results(rule: Rule, g: GraphBuilder, node: ir.Node) -> list[ir.Value | None] | None:
+    """What the rule offers for every output; operators that do not take the types at hand are no offer."""
+    try:
+        results = rule.apply(g, Node(node))
+    except (InferenceError, ValidationError):
+        return None
+    return None if results is None else _as_outputs(node, results, g)
 
 
 def _as_outputs(node: ir.Node, results: ir.Value | Sequence[ir.Value | None], g: GraphBuilder) -> list[ir.Value | None]:

@@ -99,6 +99,15 @@ def test_parts_and_inputs_that_nothing_reads_are_silenced(tmp_path: Path) -> Non
     assert [top for layer in net.layer for top in layer.top if top not in read] == ["part"]
 
 
+def test_an_input_that_is_itself_an_output_has_another_name_there(tmp_path: Path) -> None:
+    model = built(lambda g, x: {"y": g.Relu(x)})
+    model.graph.outputs.append(model.graph.inputs[0])
+    _, files = written(model, tmp_path)
+    assert files.output_names == ("y", "x_output")
+    read = {bottom for layer in net_of(tmp_path).layer for bottom in layer.bottom}
+    assert {top for layer in net_of(tmp_path).layer for top in layer.top if top not in read} == {"y", "x_output"}
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +167,13 @@ def test_indices_are_floats_in_caffe(tmp_path: Path) -> None:
     indices = np.asarray([[0, 3, 8], [1, 1, 2]])
     back = run(read_back(tmp_path, files, model), {"x": indices.astype(np.float32)})
     assert_same(run(model, {"x": indices}), back)
+
+
+def test_an_output_of_another_type_is_refused(tmp_path: Path) -> None:
+    model = built(lambda g, x: {"y": g.Relu(g.Cast(x, to=1))}, ["batch", 3], ir.DataType.INT64)
+    model.graph.outputs.append(model.graph.inputs[0])
+    with pytest.raises(UnsupportedOperators, match=r"'x'.*tensors of float32, not .*INT64"):
+        write(WriteRequest(model, tmp_path))
 
 
 def test_layer_types_that_not_every_caffe_has_are_noted(tmp_path: Path) -> None:

@@ -252,6 +252,9 @@ CONTENTS = [
         resize(sizes=[8, 10], axes=[2, 3], coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
         label="floor",
     ),
+    Case(
+        "resize-to-matmul", [X4], resize([1, 1, 2, 2], nearest_mode="ceil"), label="nearest-ceil",
+    ),
     *(
         Case("resize-to-matmul", [X4], resize([1, 1, *factors], mode=mode, coordinate_transformation_mode=places),
              label=f"{mode}-{places}-{factors[0]}")

@@ -52,7 +52,7 @@ def write(request: WriteRequest) -> Written:
     return Written(
         files=(PROTOTXT, CAFFEMODEL),
         input_names=names(graph.inputs),
-        output_names=names(graph.outputs),
+        output_names=tuple(net.output_names),
         changes=tuple(changes),
         notes=tuple(net.notes.values()),
     )

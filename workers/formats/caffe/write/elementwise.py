@@ -23,14 +23,14 @@ Span = tuple[int, int]
 def span(shape: Sequence[Dim], small: Sequence[Dim]) -> Span | None:
     """The axes [first, stop) of ``shape`` that a broadcast operand of shape ``small`` has; None when it does not fit.
 
-    All other axes of ``small`` are 1. A single number has no axes: (0, 0).
+    All other axes of ``small`` are 1. A single number has no axes, (0, 0), or that of a batch of one.
     """
     if len(small) > len(shape):
         return None
     padded = (1,) * (len(shape) - len(small)) + tuple(small)
     real = [axis for axis, dim in enumerate(padded) if dim != 1]
     if not real:
-        return 0, 0
+        return (0, 1) if padded and shape[0] == 1 else (0, 0)
     first, stop = real[0], real[-1] + 1
     fits = all(padded[axis] == shape[axis] and padded[axis] is not None for axis in range(first, stop))
     return (first, stop) if fits else None

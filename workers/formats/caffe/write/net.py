@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import InvalidOptions
+from workers.errors import InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.caffe.file import BLOB, LAYER, NET, Message, blob
 from workers.formats.contract import Note
 from workers.hub.node import Node, constant_of, shape_of
@@ -40,6 +40,8 @@ class NetWriter:
         self._blob_names: set[str] = set()
         self._blobs: dict[ir.Value, str] = {}
         self._copies: list[tuple[str, str]] = []
+        # The blobs of the hub's outputs in its order; Caffe lists them by the alphabet.
+        self.output_names: list[str] = []
         self._name_blobs()
         self._inputs()
 
@@ -49,13 +51,16 @@ class NetWriter:
         """Give every value its blob: its own name, or for an output that is read as well an inner one beside it."""
         taken = [*self.graph.inputs, *(value for node in self.graph for value in node.outputs)]
         self._blob_names.update(str(value.name) for value in taken)
-        for value in taken:
+        self._blobs = {value: str(value.name) for value in taken}
+        for value in self.graph.outputs:
             name = str(value.name)
-            if value.is_graph_output() and value.uses():
+            if value.is_graph_input() or name in self.output_names:
+                name = self.temporary(f"{name}_output")
+                self._copies.append((self._blobs[value], name))
+            elif value.uses():
                 self._blobs[value] = self.temporary(f"{name}_inner")
                 self._copies.append((self._blobs[value], name))
-            else:
-                self._blobs[value] = name
+            self.output_names.append(name)
 
     def temporary(self, name: str) -> str:
         """A blob name that nothing else has."""
@@ -77,6 +82,12 @@ class NetWriter:
         free = {
             str(dim): value for value in self.graph.inputs for dim in shape_of(value) or () if not isinstance(dim, int)
         }
+        for value in (*self.graph.inputs, *self.graph.outputs):
+            if not isinstance(value.type, ir.TensorType) or (
+                value.is_graph_output() and value.dtype != ir.DataType.FLOAT
+            ):
+                what = f"Caffe's blobs are tensors of float32, not {value.type}"
+                raise UnsupportedOperators("caffe", [Unsupported(str(value.name), "Input or output", what)])
         if len(free) > 1 or any(value.shape is None for value in self.graph.inputs):
             listed = ", ".join(f"{axis} of {value.name!r}" for axis, value in free.items()) or "a rank"
             raise InvalidOptions(
@@ -147,9 +158,8 @@ class NetWriter:
         """The NetParameter, with copies of the outputs that are read and the loose ends silenced."""
         for inner, name in self._copies:
             self.add("Power", f"{name}_output", [inner], [name])
-        outputs = {str(value.name) for value in self.graph.outputs}
         read = {bottom for layer in self.layers for bottom in layer.bottom}
-        loose = [top for layer in self.layers for top in layer.top if top not in read and top not in outputs]
+        loose = [top for layer in self.layers for top in layer.top if top not in read and top not in self.output_names]
         if loose:
             self.add("Silence", "silence", loose, [])
         return NET(name=self.name, layer=self.layers)

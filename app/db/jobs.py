@@ -167,6 +167,12 @@ def unmark_dispatched(session: Session, job_id: str) -> None:
     session.execute(statement.execution_options(synchronize_session=False))
 
 
+def unmark_all_dispatched(session: Session) -> None:
+    """No message is left: every waiting job has to be sent."""
+    statement = update(Job).where(Job.status == "queued").values(dispatched_at=None, dispatches=0)
+    session.execute(statement.execution_options(synchronize_session=False))
+
+
 def abandoned(session: Session) -> Sequence[Job]:
     """Running jobs whose worker let the lease run out."""
     return session.scalars(select(Job).where(Job.status == "running", Job.lease_expires < now())).all()

@@ -18,6 +18,7 @@ from app.db import jobs, keys, models, workers
 from app.db.tables import Job
 from app.jobs.routes import CANCELED
 from app.jobs.submit import dispatch
+from app.queue import QueueUnavailable
 
 log = structlog.get_logger("sweeper")
 
@@ -56,12 +57,24 @@ def look_after_jobs(hub: Hub) -> None:
     for job in lost:
         with hub.db.write() as session:
             _take_back(session, hub, job)
+    _notice_a_new_broker(hub)
     patience = timedelta(seconds=hub.settings.redispatch_seconds)
     with hub.db.read() as session:
         waiting = jobs.undispatched(session, patience)
     for job_id, seen in waiting:
         if not dispatch(hub, job_id, seen):
             break  # the broker is away: no use in asking once more for each job
+
+
+def _notice_a_new_broker(hub: Hub) -> None:
+    """What a broker forgot is sent again at once; the ever longer waits are for what it merely has not delivered."""
+    try:
+        forgot = hub.queue.forgot()
+    except QueueUnavailable:
+        return
+    if forgot:
+        with hub.db.write() as session:
+            jobs.unmark_all_dispatched(session)
 
 
 def _take_back(session: Session, hub: Hub, job: Job) -> None:

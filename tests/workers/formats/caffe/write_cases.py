@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -90,7 +92,9 @@ def drawn(family: Sequence[Wanted], batch: int) -> dict[str, Array]:
 
 
 def written(model: ir.Model, folder: Path | None = None) -> tuple[Path, Written]:
-    folder = Path(mkdtemp(prefix="onnxhub-caffe-")) if folder is None else folder
+    if folder is None:
+        folder = Path(mkdtemp(prefix="onnxhub-caffe-"))
+        atexit.register(rmtree, folder, ignore_errors=True)
     return folder, write(WriteRequest(model, folder))
 
 

@@ -48,7 +48,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_transport_options={
         "visibility_timeout": 2 * hard_limit + 600,
-        "socket_timeout": 30,
+        # After the broker was restarted, a read of a lost answer ends by this only; no answer takes so long.
+        "socket_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 25,
     },

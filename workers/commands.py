@@ -65,7 +65,7 @@ def convert(
     }
     with _staging(folder) as staged:
         problem = _do(files, request, staged, quiet=as_json, extra=samples)
-        _move_over(staged, folder)
+        _move_over(staged, folder, to)
     report = folder / "report.json"
     if as_json:
         print(report.read_text() if report.exists() else json.dumps({"error": problem}))
@@ -195,13 +195,20 @@ def _staging(beside: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _move_over(staged: Path, folder: Path) -> None:
-    """Put the results in place of those of an earlier run."""
-    for entry in staged.iterdir():
-        old = folder / entry.name
+RESULTS = ("hub.onnx", "hub.onnx.data", "samples", "report.json", "report.html")
+
+
+def _move_over(staged: Path, folder: Path, targets: Sequence[str]) -> None:
+    """Put the results in place of those of an earlier run, none of which may be taken for this one's."""
+    earlier = [target for target in targets if (folder / target / artifact.CARD).exists()]
+    for name in (*RESULTS, *earlier):
+        old = folder / name
         if old.is_dir():
             shutil.rmtree(old)
-        entry.replace(old)
+        else:
+            old.unlink(missing_ok=True)
+    for entry in staged.iterdir():
+        entry.replace(folder / entry.name)
 
 
 def _finish(problem: dict[str, Any] | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ Each comparison stands on its own: what cannot be compared says why, and never s
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +102,8 @@ class Bench:
 
     def _against_source(self, verifier: Verifier, files: Sequence[Path]) -> Comparison:
         inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
-        runs = self._run(verifier, files, inputs, outputs, {"partial": True})
+        chosen = self.options.model_dump(include={"phase", "stages"})
+        runs = self._run(verifier, files, inputs, outputs, {"partial": True, **chosen})
         if isinstance(runs, str):
             return _unverified("hub", verifier.title, runs)
         doubts = [*randomness(self.hub), *(verifier.doubts(files, self.hub) if verifier.doubts else ())]
@@ -159,16 +160,32 @@ class Bench:
     def _against_hub(
         self, target: Format, verifier: Verifier, files: Sequence[Path], written: Written, folder: Path
     ) -> Comparison:
-        runs = self._run(verifier, files, written.input_names, written.output_names, {"runs": TIMED_RUNS})
+        options = {"runs": TIMED_RUNS, "partial": True}
+        runs = self._run(verifier, files, written.input_names, written.output_names, options)
         if isinstance(runs, str):
             return _unverified(target.name, self._best_reference().title, runs)
         doubts = [*randomness(self.hub), *(verifier.doubts(files, self.hub) if verifier.doubts else ())]
-        proof = self._hold(target.name, self._best_reference(), runs.side, self.samples, doubts)
+        reference = self._best_reference()
+        if runs.left_out:
+            reference = self._without(reference, runs.left_out)
+        proof = self._hold(target.name, reference, runs.side, self.samples, doubts)
         proof = proof.model_copy(update={"latency": [*self._timed(), *runs.latency]})
+        if proof.verdict == "verified" and runs.left_out:
+            return _in_part(proof, runs.left_out)
         if proof.verdict != "mismatched":
             return proof
         divergence = self._bisect(target, verifier, folder, worst_sample(proof, self.samples) or self.samples[0])
         return proof.model_copy(update={"divergence": divergence})
+
+    def _without(self, reference: Runs, outputs: Collection[str]) -> Runs:
+        """The reference less the outputs that the other side does not have."""
+        kept: dict[str, Arrays | str] = {}
+        for sample in self.samples:
+            try:
+                kept[sample.name] = {n: a for n, a in reference.outputs(sample).items() if n not in outputs}
+            except RuntimeRefused as error:
+                kept[sample.name] = str(error)
+        return Runs.done(reference.title, kept)
 
     def _bisect(self, target: Format, verifier: Verifier, folder: Path, sample: Sample) -> Divergence | None:
         """Write and run ever smaller parts of the hub until the first layer that differs is found."""
@@ -252,14 +269,17 @@ class Bench:
         ours = dict(zip(output_names, outputs, strict=True))
         results: dict[str, Arrays | str] = {}
         times = []
+        left_out: dict[str, str] = {}
         for sample, answer in zip(self.samples, answers, strict=True):
             if isinstance(answer, ConversionError):
                 results[sample.name] = answer.detail
                 continue
             results[sample.name] = {ours[name]: array for name, array in answer.outputs.items() if name in ours}
+            reasons = answer.answer.get("left_out") or {}
+            left_out.update((ours[name], str(why)) for name, why in reasons.items() if name in ours)
             if answer.seconds is not None:
                 times.append(Latency(runtime=verifier.title, seconds=answer.seconds, runs=TIMED_RUNS))
-        return Ran(Runs.done(verifier.title, results), times[:1])
+        return Ran(Runs.done(verifier.title, results), times[:1], left_out)
 
     def _timed(self) -> list[Latency]:
         return [self._latency] if self._latency is not None else []
@@ -271,10 +291,11 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A runtime's side of a comparison, and how long it took with the first sample."""
+    """A runtime's side of a comparison, how long it took with the first sample, and what it did not compute, why."""
 
     side: Runs
     latency: list[Latency]
+    left_out: dict[str, str]
 
 
 def _renamed(
@@ -289,6 +310,14 @@ def _renamed(
         return {to_hub[name]: array for name, array in results.items() if name in to_hub}
 
     return call
+
+
+def _in_part(proof: Comparison, left_out: Mapping[str, str]) -> Comparison:
+    """All outputs that were compared agree, but not all were: that proves the files in part only."""
+    compared = len(proof.samples[0].tensors)
+    why = "; ".join(dict.fromkeys(left_out.values()))
+    reason = f"{compared} of {compared + len(left_out)} outputs agree; the others could not be run: {why}"
+    return proof.model_copy(update={"verdict": "unverified", "reason": reason})
 
 
 def _in_folder(divergence: Divergence | None, folder: str) -> Divergence | None:

@@ -37,7 +37,7 @@ def _reshaped(g: GraphBuilder, layer: Layer, x: Value, dims: list[Dim], first: i
     target: list[int] = []
     for axis, dim in enumerate(dims):
         if isinstance(dim, int):
-            if axis == 0 and first == 0 and count and dim > 0 and not isinstance(sizes[0], int):
+            if axis == 0 and first == 0 and count and dim > 0 and sizes and not isinstance(sizes[0], int):
                 if not _same_rows(sizes, dims):
                     raise layer.free(f"it fixes the first axis to {dim}")
                 dim = 0
@@ -66,6 +66,8 @@ def _check_count(layer: Layer, sizes: tuple[Dim, ...], target: list[int]) -> Non
     known, have = prod([dim for dim in target if dim > 0]), prod(fixed)
     partly = len(fixed) < len(rest)
     fits = (partly or have % known == 0) if -1 in target else (not partly and have == known)
+    if not fits and partly:
+        raise layer.free("its shape spells out the size of a free axis")
     if not fits:
         raise layer.malformed(f"its shape {target} does not hold the values of its bottom {list(sizes)}")
 

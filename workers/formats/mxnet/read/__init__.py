@@ -104,4 +104,4 @@ def _widened(state: Pass, source: Assembled) -> list[Note]:
 
 def coverage() -> dict[str, str]:
     """Operator names: an empty string when they are read, else the reason of their refusal."""
-    return reads.coverage()
+    return {"null": "", **reads.coverage()}

@@ -163,8 +163,3 @@ def identity(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 def identity_like(g: GraphBuilder, layer: Layer, x: Value, like: Value) -> Value:
     """The first; the second lends its shape while shapes are inferred."""
     return x
-
-
-@reads("_npx_constraint_check")
-def constraint_check(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    raise layer.unsupported("ONNX cannot stop with a message when a condition fails")

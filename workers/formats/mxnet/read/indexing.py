@@ -105,11 +105,6 @@ def boolean_mask(g: GraphBuilder, layer: Layer, x: Value, mask: Value) -> Value:
     return g.Compress(x, keep, axis=axis)
 
 
-@reads("_sparse_retain")
-def retain(g: GraphBuilder, layer: Layer, x: Value, rows: Value) -> Value:
-    raise layer.unsupported("it works on sparse arrays, which ONNX runtimes do not have")
-
-
 # --- places as numbers -----------------------------------------------------------------------------------------------
 
 

@@ -159,7 +159,7 @@ def np_pad(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     raise layer.unsupported(f"ONNX does not pad in the mode {mode}")
 
 
-@reads("_npx_nonzero")
+@reads("_npx_nonzero", "_npi_nonzero")
 def nonzero(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """[count, axes]: as many rows as the data says."""
     layer.rank(x, *range(1, 33))
@@ -193,11 +193,6 @@ def diag_indices_from(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """The places of the diagonal of a cube, [axes, side]."""
     sizes = layer.sizes(x)
     return g.constant(np.tile(np.arange(sizes[0] if sizes else 0), (len(sizes), 1)))
-
-
-@reads("_npi_share_memory")
-def share_memory(g: GraphBuilder, layer: Layer, a: Value, b: Value) -> Value:
-    raise layer.unsupported("arrays of ONNX have no address that could be compared")
 
 
 @reads("_contrib_fft")

@@ -17,7 +17,6 @@ from workers.hub.graph import GraphBuilder
 REDUCTIONS = {
     "sum": "ReduceSum", "sum_axis": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "max_axis": "ReduceMax",
     "min": "ReduceMin", "min_axis": "ReduceMin", "prod": "ReduceProd", "nansum": "ReduceSum", "nanprod": "ReduceProd",
-    "_square_sum": "ReduceSumSquare",
 }  # fmt: skip
 NUMPY = {
     "_np_sum": "ReduceSum", "_np_max": "ReduceMax", "_np_amax": "ReduceMax", "_np_min": "ReduceMin",

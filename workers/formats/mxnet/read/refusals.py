@@ -50,7 +50,9 @@ reads.refuse(
     "it measures the density of a distribution, which no network for inference does",
     "_random_pdf_dirichlet", "_random_pdf_exponential", "_random_pdf_gamma",
     "_random_pdf_generalized_negative_binomial", "_random_pdf_negative_binomial", "_random_pdf_normal",
-    "_random_pdf_poisson", "_random_pdf_uniform",
+    "_random_pdf_poisson", "_random_pdf_uniform", "random_pdf_dirichlet", "random_pdf_exponential",
+    "random_pdf_gamma", "random_pdf_generalized_negative_binomial", "random_pdf_negative_binomial",
+    "random_pdf_normal", "random_pdf_poisson", "random_pdf_uniform",
 )  # fmt: skip
 reads.refuse(
     "it loads or changes pictures outside the network, or at random while training",
@@ -71,6 +73,13 @@ reads.refuse(
     "_contrib_dgl_adjacency", "_contrib_dgl_csr_neighbor_non_uniform_sample",
     "_contrib_dgl_csr_neighbor_uniform_sample", "_contrib_dgl_graph_compact", "_contrib_dgl_subgraph",
     "_contrib_edge_id", "_contrib_getnnz",
+)  # fmt: skip
+reads.refuse("it works on sparse arrays, which ONNX runtimes do not have", "_sparse_retain", "_square_sum")
+reads.refuse("ONNX cannot stop with a message when a condition fails", "_npx_constraint_check")
+reads.refuse("arrays of ONNX have no address that could be compared", "_npi_share_memory")
+reads.refuse(
+    "it computes gradients and serves training only",
+    "_contrib_backward_hawkesll", "_contrib_backward_index_copy", "_contrib_backward_quadratic", "_split_v2_backward",
 )  # fmt: skip
 reads.refuse("ONNX counts no values into bins", "_histogram", "_npi_histogram", "_npi_bincount")
 reads.refuse("ONNX has no count sketch", "_contrib_count_sketch")

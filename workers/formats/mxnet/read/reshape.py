@@ -196,7 +196,7 @@ def expand_dims(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Unsqueeze(x, [layer.axis(layer.integer("axis"), len(layer.shape(x)), extra=1)])
 
 
-@reads("squeeze", "_np_squeeze")
+@reads("squeeze", "_np_squeeze", "_npi_squeeze")
 def squeeze(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """Without the axes named, or without all of size 1; at least one axis is left outside numpy's rules."""
     have = layer.shape(x)

@@ -89,7 +89,15 @@ def _joined(g: GraphBuilder, layer: Layer, xs: Sequence[Value], axis: int) -> Va
         raise layer.malformed("it has no inputs")
     axis = layer.axis(axis, len(layer.shape(xs[0])))
     _check_beside(layer, xs, axis)
-    return g.Concat(*_one_type(g, layer, xs), axis=axis) if len(xs) > 1 else xs[0]
+    if len(xs) == 1:
+        return xs[0]
+    sizes = [layer.shape(x)[axis] for x in xs]
+    joined = g.Concat(*_one_type(g, layer, xs), axis=axis)
+    if isinstance(sizes[0], str) and len(set(sizes)) == 1:
+        return formed(
+            joined, [*layer.shape(joined)[:axis], times([len(xs), sizes[0]]), *layer.shape(joined)[axis + 1 :]]
+        )
+    return joined
 
 
 def _check_beside(layer: Layer, xs: Sequence[Value], axis: int) -> None:
@@ -188,7 +196,10 @@ def tile(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     if len(reps) > len(have):
         x = reshaped(g, layer, x, [*[1] * (len(reps) - len(have)), *have])
     reps = [1] * (len(have) - len(reps)) + reps
-    return g.Tile(x, reps) if any(count != 1 for count in reps) else x
+    if all(count == 1 for count in reps):
+        return x
+    dims = [times(pair) for pair in zip(layer.shape(x), reps, strict=True)]
+    return formed(g.Tile(x, reps), dims)
 
 
 @reads("repeat", "_np_repeat")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
-from workers.formats.mxnet.read.shaping import CONSTANT, size_of
+from workers.formats.mxnet.read.shaping import CONSTANT, formed, size_of
 from workers.hub.graph import GraphBuilder
 
 FAR = 2**63 - 1
@@ -73,7 +73,8 @@ def slice_like(g: GraphBuilder, layer: Layer, x: Value, like: Value) -> Value:
     ends = [size_of(g, layer, like, axis) for axis in axes]
     numbers = [end[0] for end in ends if isinstance(end, list)]
     stop = numbers if len(numbers) == len(ends) else g.Concat(*ends, axis=0)
-    return g.Slice(x, [0] * len(axes), stop, axes)
+    dims = [other[axis] if axis in axes else dim for axis, dim in enumerate(have)]
+    return formed(g.Slice(x, [0] * len(axes), stop, axes), dims)
 
 
 @reads("Crop")

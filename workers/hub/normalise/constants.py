@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import onnx_ir as ir
 
@@ -13,7 +15,7 @@ from workers.report.schema import Change
 
 def lift_constants(model: ir.Model, options: Options) -> list[Change]:
     """Turn every Constant into an initialiser of the main graph; a constant that is an output keeps an Identity."""
-    taken = {value.name for graph in model.graphs() for value in _values(graph)}
+    taken = Counter(value.name for graph in model.graphs() for value in _values(graph))
     lifted = []
     for graph in list(model.graphs()):
         if graph is not model.graph:
@@ -29,15 +31,13 @@ def _values(graph: ir.Graph) -> list[ir.Value]:
     return [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
 
 
-def _lift(node: ir.Node, graph: ir.Graph, main: ir.Graph, taken: set[str | None]) -> None:
+def _lift(node: ir.Node, graph: ir.Graph, main: ir.Graph, taken: Counter[str | None]) -> None:
     output = node.outputs[0]
-    name = output.name or node.name or "constant"
     tensor = tensor_of(node)
     if output.is_graph_output():
-        replace_by_identity(node, graph, main, tensor, _free(f"{name}_value", taken))
+        replace_by_identity(node, graph, main, tensor, _unique(f"{output.name}_value", 0, taken))
         return
-    value = register(main, _free(name, taken - {name}), tensor)
-    taken.add(value.name)
+    value = register(main, _unique(output.name or node.name or "constant", 1, taken), tensor)
     output.replace_all_uses_with(value)
     graph.remove(node, safe=True)
 
@@ -65,25 +65,27 @@ def register(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Value:
     return value
 
 
-def _lift_initializers(graph: ir.Graph, main: ir.Graph, taken: set[str | None]) -> None:
+def _lift_initializers(graph: ir.Graph, main: ir.Graph, taken: Counter[str | None]) -> None:
     """Initialisers of a nested graph are constants like any other; one that is an output stays where it is."""
     for name, value in list(graph.initializers.items()):
         if value.is_graph_input() or value.is_graph_output() or value.const_value is None:
             continue
-        fresh = register(main, _free(name, taken - {name}) if name not in main.initializers else _free(name, taken),
-                         value.const_value)  # fmt: skip
-        taken.add(fresh.name)
+        fresh = register(main, _unique(name, 1, taken), value.const_value)
         value.replace_all_uses_with(fresh)
         del graph.initializers[name]
 
 
-def _free(name: str, taken: set[str | None]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
+def _unique(name: str, own: int, taken: Counter[str | None]) -> str:
+    """``name`` when nothing but ``own`` values have it (the one that is about to go), else a numbered one."""
+    if taken[name] <= own:
+        taken[name] += 1 - own
+        return name
+    taken[name] -= own
+    count = 1
+    while taken[f"{name}_{count}"]:
         count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
+    taken[f"{name}_{count}"] = 1
+    return f"{name}_{count}"
 
 
 def tensor_of(node: ir.Node) -> ir.TensorProtocol:

@@ -1,0 +1,27 @@
+"""Darknet: cfg and weights of both lineages, pjreddie's and AlexeyAB's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from workers.formats.contract import Evidence, Format, Lazy
+from workers.inspect.upload import Upload
+
+
+def _sniff(upload: Upload) -> Evidence | None:
+    found: Evidence | None = Lazy("workers.formats.darknet.recognise", "sniff")(upload)
+    return found
+
+
+def _coverage() -> Mapping[str, Mapping[str, str]]:
+    return {"read": Lazy("workers.formats.darknet.read", "coverage")()}
+
+
+FORMAT = Format(
+    name="darknet",
+    title="Darknet",
+    extensions=(".cfg", ".weights"),
+    sniff=_sniff,
+    read=Lazy("workers.formats.darknet.read", "read"),
+    coverage=_coverage,
+)

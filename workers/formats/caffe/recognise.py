@@ -12,6 +12,7 @@ from workers.formats.caffe.schema import SCHEMA
 from workers.formats.caffe.upgrade import V0_TYPES
 from workers.formats.contract import Evidence
 from workers.inspect.hdf5 import SIGNATURE, open_hdf5
+from workers.inspect.magic import kind_by_magic
 from workers.inspect.protobuf import LENGTH, VARINT, decode, scan
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -27,22 +28,6 @@ _SOLVER = re.compile(
     r"^\s*(?:base_lr|train_net|test_net|lr_policy|max_iter|solver_mode|snapshot_prefix)\s*:", re.MULTILINE
 )
 _COMMENT = re.compile(r"#[^\n]*")
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x7fELF", "a program"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +45,9 @@ def kind_of(file: UploadedFile) -> Kind:
     head = file.head(HEAD)
     if head.startswith(SIGNATURE):
         return _hdf5_kind(file)
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            return Kind(OTHER, what)
+    other = kind_by_magic(head)
+    if other is not None:
+        return Kind(OTHER, other)
     if is_text(head):
         return _text_kind(head)
     return _binary_kind(file.map())

@@ -192,9 +192,9 @@ def test_a_truncated_caffemodel_says_where(tmp_path: Path, keep: float) -> None:
     [
         (b"", "is empty"),
         (PNG, "is a PNG image"),
-        (b"PK\x03\x04" + bytes(40), "is a ZIP archive"),
+        (b"PK\x03\x04" + bytes(40), "is a zip archive"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "Git LFS pointer"),
-        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"<!DOCTYPE html><html>", "is an HTML or XML page"),
         (b"\x00\x01\x02\x03" * 40, "is no known Caffe file"),
     ],
 )

@@ -15,13 +15,6 @@ from workers.formats.caffe.file import LAYER, NET, blob, print_prototxt, write_c
 MODELS = Path(__file__).parents[1] / "models" / "caffe"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share a service and are about times: one process runs them all."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("service"))
-
-
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with Service(tmp_path_factory.mktemp("service")).running() as running:

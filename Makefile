@@ -30,7 +30,7 @@ serve: toolchains
 	$(RUN)/onnxhub serve
 
 test: toolchains
-	$(RUN)/pytest -n 2 --dist loadgroup
+	$(RUN)/pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(RUN)/ruff check .

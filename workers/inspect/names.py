@@ -64,19 +64,19 @@ class Names:
         key = _folded(name)
         clash = self.files.get(key) or self.folders.get(key)
         if clash:
-            raise self.refuse(name, f"falls on the same path as {shown(clash)!r}")
+            raise self.refuse(name, f"falls on the same path as '{shown(clash)}'")
         self.files[key] = name
         parts = name.split("/")
         for depth in range(1, len(parts)):
             folder = "/".join(parts[:depth])
             taken = self.files.get(_folded(folder))
             if taken or self.folders.setdefault(_folded(folder), folder) != folder:
-                raise self.refuse(name, f"falls on the same path as {shown(taken or folder)!r}")
+                raise self.refuse(name, f"falls on the same path as '{shown(taken or folder)}'")
         return name
 
     def refuse(self, name: str, reason: str) -> UnsafeArchive:
         return UnsafeArchive(
-            f"the member {shown(name)!r} of {self.archive!r} {reason}",
+            f"the member '{shown(name)}' of {self.archive!r} {reason}",
             file=self.archive,
             hint="Pack plain files with plain relative names.",
         )

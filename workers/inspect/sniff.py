@@ -27,7 +27,7 @@ def sniff(upload: Upload, formats: Mapping[str, Format], source: str | None = No
         raise UnknownFormat("there are no files")
     for file in upload.files:
         if file.size == 0:
-            raise MalformedModel(f"{shown(file.name)!r} is empty", file=file.name)
+            raise MalformedModel(f"'{shown(file.name)}' is empty", file=file.name)
     found = [(format, evidence) for format in formats.values() if (evidence := format.sniff(upload)) is not None]
     found.sort(key=lambda pair: -pair[1].score)
     if source is not None:
@@ -72,7 +72,7 @@ def _readable(formats: Mapping[str, Format]) -> str:
 def seen(files: Iterable[UploadedFile]) -> str:
     """Each file's name, size and kind in one line."""
     listed = list(files)
-    told = [f"{shown(file.name)!r} ({file.size:,} bytes) is {kind_of(file)}" for file in listed[:SEEN_FILES]]
+    told = [f"'{shown(file.name)}' ({file.size:,} bytes) is {kind_of(file)}" for file in listed[:SEEN_FILES]]
     if len(listed) > SEEN_FILES:
         told.append(f"and {len(listed) - SEEN_FILES} more files")
     return "; ".join(told)
@@ -106,4 +106,4 @@ def _text(head: bytes) -> str | None:
         return None
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     kind = "JSON" if first.startswith(("{", "[")) else "text"
-    return f"{kind} that begins {shown(first[:40])!r}"
+    return f"{kind} that begins '{shown(first[:40])}'"

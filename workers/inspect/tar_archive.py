@@ -101,7 +101,7 @@ def _refuse_special(kind: bytes, header: bytes, member: str, archive: str) -> No
     elif _number(header[100:108], archive) & SPECIAL_BITS:
         reason = "would run with another user's rights"
     if reason:
-        raise UnsafeArchive(f"the member {shown(member)!r} of {archive!r} {reason}", file=archive)
+        raise UnsafeArchive(f"the member '{shown(member)}' of {archive!r} {reason}", file=archive)
 
 
 def _extended(text: bytes, name: str, archive: str) -> tuple[str, int | None]:

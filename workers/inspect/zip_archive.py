@@ -67,7 +67,7 @@ def _directory(file: UploadedFile, limit: int) -> list[zipfile.ZipInfo]:
     seen: set[str] = set()
     for info in infos:
         if info.filename in seen:
-            raise UnsafeArchive(f"the archive {file.name!r} has two members {shown(info.filename)!r}", file=file.name)
+            raise UnsafeArchive(f"the archive {file.name!r} has two members '{shown(info.filename)}'", file=file.name)
         seen.add(info.filename)
     return infos
 
@@ -82,7 +82,7 @@ def _tail(file: UploadedFile) -> bytes:
 def _extent(view: memoryview, info: zipfile.ZipInfo, archive: str) -> tuple[int, int]:
     """Where a member's compressed bytes lie; its local header must be there and carry the same name."""
     at = info.header_offset
-    broken = MalformedModel(f"the member {shown(info.filename)!r} of {archive!r} has a damaged header", file=archive)
+    broken = MalformedModel(f"the member '{shown(info.filename)}' of {archive!r} has a damaged header", file=archive)
     if at < 0 or at + LOCAL.size > len(view):
         raise broken
     signature, *_, name_size, extra_size = LOCAL.unpack_from(view, at)
@@ -92,7 +92,7 @@ def _extent(view: memoryview, info: zipfile.ZipInfo, archive: str) -> tuple[int,
     raw = bytes(view[at + LOCAL.size : at + LOCAL.size + name_size])
     if _decoded(raw, info) != info.orig_filename:
         raise MalformedModel(
-            f"the member {shown(info.filename)!r} of {archive!r} has another name in its own header", file=archive
+            f"the member '{shown(info.filename)}' of {archive!r} has another name in its own header", file=archive
         )
     return start, start + info.compress_size
 
@@ -106,7 +106,7 @@ def _refuse_overlaps(infos: list[zipfile.ZipInfo], extents: dict[str, tuple[int,
     end = 0
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < end:
-            raise UnsafeArchive(f"the member {shown(info.filename)!r} of {archive!r} overlaps another", file=archive)
+            raise UnsafeArchive(f"the member '{shown(info.filename)}' of {archive!r} overlaps another", file=archive)
         end = extents[info.filename][1]
 
 
@@ -123,7 +123,7 @@ def _refuse_special(info: zipfile.ZipInfo, archive: str) -> None:
     elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         reason = "is neither stored nor deflated"
     if reason:
-        raise UnsafeArchive(f"the member {shown(info.filename)!r} of {archive!r} {reason}", file=archive)
+        raise UnsafeArchive(f"the member '{shown(info.filename)}' of {archive!r} {reason}", file=archive)
 
 
 def _contents(data: memoryview, info: zipfile.ZipInfo, archive: str) -> Iterator[bytes]:
@@ -138,14 +138,14 @@ def _contents(data: memoryview, info: zipfile.ZipInfo, archive: str) -> Iterator
             yield chunk
     except zlib.error as error:
         raise MalformedModel(
-            f"the member {shown(info.filename)!r} of {archive!r} is damaged: {error}", file=archive
+            f"the member '{shown(info.filename)}' of {archive!r} is damaged: {error}", file=archive
         ) from error
     if left:
         raise UnsafeArchive(
-            f"the member {shown(info.filename)!r} of {archive!r} does not have the size that it declares", file=archive
+            f"the member '{shown(info.filename)}' of {archive!r} does not have the size that it declares", file=archive
         )
     if checksum != info.CRC:
-        raise MalformedModel(f"the member {shown(info.filename)!r} of {archive!r} fails its checksum", file=archive)
+        raise MalformedModel(f"the member '{shown(info.filename)}' of {archive!r} fails its checksum", file=archive)
 
 
 def _stored(data: memoryview) -> Iterator[bytes]:

@@ -48,6 +48,8 @@ FAMILIES = (
     sequence, shape, slicing, special,
 )  # fmt: skip
 
+APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
+
 
 def read(request: ReadRequest) -> Reading:
     """The uploaded MXNet model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
@@ -57,7 +59,7 @@ def read(request: ReadRequest) -> Reading:
     state, notes = _read(net, source, fixed, request)
     add_outputs(state, net)
     notes = [*source.notes, *net.notes, *state.scope.notes, *notes, *_widened(state, source)]
-    return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(notes)))
+    return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 
 
 def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:

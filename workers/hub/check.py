@@ -40,7 +40,7 @@ def check_proto(proto: onnx.ModelProto, file: str | None = None) -> None:
 NODE_NAMES = (
     re.compile(r"node name: ([^\s)]+)"),
     re.compile(r"Name:\s*'([^']+)'"),
-    re.compile(r"Node \(([^)]+)\)"),
+    re.compile(r"Node ?\(([^)]+)\)"),
     re.compile(r"node with name '([^']+)'"),
 )
 

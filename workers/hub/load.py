@@ -125,7 +125,7 @@ class Weights:
         dtype = ir.DataType(tensor.data_type)
         if dtype in (ir.DataType.COMPLEX64, ir.DataType.COMPLEX128):
             need *= 2
-        if dtype.bitwidth < 8:
+        if dtype != ir.DataType.STRING and dtype.bitwidth < 8:
             need = size
         if have < need:
             raise MalformedModel(

@@ -8,10 +8,16 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from workers.formats import caffe, onnx, pytorch
+from workers.formats import caffe, darknet, mxnet, onnx, pytorch
 from workers.formats.contract import Format
 
-BUILT_IN: tuple[Format, ...] = (caffe.FORMAT, onnx.FORMAT, pytorch.FORMAT)
+BUILT_IN: tuple[Format, ...] = (
+    caffe.FORMAT,
+    darknet.FORMAT,
+    mxnet.FORMAT,
+    onnx.FORMAT,
+    pytorch.FORMAT,
+)
 
 
 @cache

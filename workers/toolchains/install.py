@@ -45,7 +45,8 @@ def _build(place: Place, on_line: Callable[[str], None]) -> None:
     # A virtual environment cannot be moved, so it is built in place; the stamp, written last, makes it count.
     shutil.rmtree(place.environment, ignore_errors=True)
     uv = [sys.executable, "-m", "uv", "--quiet"]
-    _step([*uv, "venv", "--python", place.definition.python, str(place.environment)], place, on_line)
+    interpreter = _interpreter(place.definition.python)
+    _step([*uv, "venv", "--python", interpreter, str(place.environment)], place, on_line)
     # A jailed tool may not write byte code, so without it every run would compile its framework anew.
     packages = [
         "pip",
@@ -58,6 +59,16 @@ def _build(place: Place, on_line: Callable[[str], None]) -> None:
     ]
     _step([*uv, *packages], place, on_line)
     place.stamp.touch()
+
+
+def _interpreter(version: str) -> str:
+    """A Python of this minor version that pyenv has, newest first; else the version, for uv to find or to fetch.
+
+    uv does not look among pyenv's versions, only at those that are switched on.
+    """
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = sorted(root.glob(f"versions/{version}.*/bin/python"), key=lambda path: len(str(path)))
+    return str(found[-1]) if found else version
 
 
 def _step(command: list[str], place: Place, on_line: Callable[[str], None]) -> None:

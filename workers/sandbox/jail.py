@@ -1,11 +1,14 @@
 """Everything a process does to itself before hostile input reaches it: limits, privileges, Landlock, seccomp.
 
-Importable (``apply`` inside a forked child) and runnable as a stand-alone script in front of any program::
+Importable (``apply`` inside a forked child) and runnable as a stand-alone script around any program::
 
     python -I -S jail.py SPEC_JSON -- program argument...
 
 The script needs the standard library only, so that it also starts programs of foreign environments. What held is left
 in the environment variable ``ONNXHUB_SANDBOX`` as JSON: ``[[layer, held, detail], ...]``.
+
+The script stays outside the jail as the init of the program's processes: whatever detaches itself becomes its child,
+and none of them is left when it ends, be it because the program ended or because the supervisor let go of ``lifeline``.
 """
 
 from __future__ import annotations
@@ -15,15 +18,17 @@ import json
 import os
 import platform
 import resource
+import select
 import signal
 import struct
 import sys
-from typing import Any
+import time
+from typing import Any, NoReturn
 
 Held = list[tuple[str, bool, str]]
 libc = ctypes.CDLL(None, use_errno=True)
 
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
 
 # Landlock's system calls have these numbers on every architecture.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -160,13 +165,113 @@ def _filter(audit: int, column: int, clone: int, clone3: int) -> bytes:
     return b"".join(steps)
 
 
-def main(arguments: list[str]) -> None:
-    """Apply the jail and become the program."""
+def descendants(root: int) -> set[int]:
+    """Pids of all processes below ``root``; zombies too, for one whose first thread ended may have others."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as file:
+                    parent = int(file.read().rpartition(b")")[2].split()[1])
+            except OSError:
+                continue  # it ended meanwhile
+            children.setdefault(parent, []).append(int(entry))
+    found: set[int] = set()
+    ahead = [root]
+    while ahead:
+        below = [pid for pid in children.get(ahead.pop(), []) if pid not in found]
+        found.update(below)
+        ahead += below
+    return found
+
+
+def adopt() -> None:
+    """Become the parent of every orphan among the descendants of the calling process."""
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def attend(child: int, lifeline: int) -> int:
+    """Wait for the end of ``child``, or until nobody holds the other end of the pipe ``lifeline``; then end all below.
+
+    For a process that adopts orphans: it has a child as long as there is any descendant. Returns the exit status of
+    ``child``, negative for a signal.
+    """
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    poll = select.poll()
+    poll.register(woken, select.POLLIN)
+    poll.register(lifeline, 0)  # its end is always reported
+    status: int | None = None
+    held = True
+    while held and status is None:
+        status = (_reap() or {}).get(child)
+        if status is None:
+            ready = dict(poll.poll())
+            held = lifeline not in ready
+            if woken in ready:
+                os.read(woken, 4096)
+    me = os.getpid()
+    while (ended := _reap()) is not None:
+        status = ended.get(child, status)
+        for pid in descendants(me):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        time.sleep(0.001)
+    signal.set_wakeup_fd(before)
+    os.close(woken)
+    os.close(wake)
+    assert status is not None
+    return os.waitstatus_to_exitcode(status)
+
+
+def _reap() -> dict[int, int] | None:
+    """The wait status of every child that has ended, by pid; None when there is no child at all."""
+    ended: dict[int, int] = {}
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return ended
+            ended[pid] = status
+    except ChildProcessError:
+        return ended or None
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Start the program in the jail, attend to it, and end as it did."""
     spec = json.loads(arguments[0])
-    program = arguments[2:]
-    events = spec.get("events")
-    if events is not None and events != 3:
+    adopt()
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody attaches to the init; exec takes it back for the program
+    init = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            _become({**spec, "parent": init}, arguments[2:])
+        except BaseException as error:
+            print(f"{arguments[2]}: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # only the lifeline ends the init
+    status = attend(child, spec["lifeline"])
+    if status < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(init, -status)
+    os._exit(status)
+
+
+def _become(spec: dict[str, Any], program: list[str]) -> None:
+    """Apply the jail and become the program."""
+    os.setsid()
+    os.close(spec["lifeline"])
+    events = spec["events"]
+    if events != 3:
         os.dup2(events, 3)
+        os.close(events)
     os.set_inheritable(3, True)
     os.environ["ONNXHUB_SANDBOX"] = json.dumps(apply(spec))
     os.execve(program[0], program, os.environ)

@@ -1,61 +1,15 @@
-"""The processes of one job, found in /proc: its session, its descendants, and strays that left both."""
+"""The processes of one job, found in /proc: all below the one that adopts the job's orphans."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 
+from workers.sandbox import jail
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    pid: int
-    parent: int
-    session: int
-
-
-def everyone() -> list[Process]:
-    """All processes that can be seen, zombies left out."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            fields = Path(f"/proc/{entry}/stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        if fields[0] not in (b"Z", b"X"):
-            found.append(Process(int(entry), int(fields[1]), int(fields[3])))
-    return found
-
-
-def members(leader: int, token: str, reaper: int = 0) -> set[int]:
-    """Pids of the job led by ``leader``.
-
-    A process that detached itself is known by ``token`` in its environment, or as a child of ``reaper``, the process
-    that adopts the job's orphans and has no other children.
-    """
-    running = everyone()
-    group = {process.pid for process in running if leader in (process.session, process.pid)}
-    group |= {process.pid for process in running if reaper and process.parent == reaper}
-    grew = True
-    while grew:
-        more = {process.pid for process in running if process.parent in group} - group
-        grew = bool(more)
-        group |= more
-    orphans = {process.pid for process in running if process.parent in (1, os.getpid())} - group
-    return group | {pid for pid in orphans if _carries(pid, token)}
-
-
-def _carries(pid: int, token: str) -> bool:
-    try:
-        return token.encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
 
 
 def private_bytes(pids: set[int]) -> tuple[int, int]:
@@ -71,12 +25,22 @@ def private_bytes(pids: set[int]) -> tuple[int, int]:
     return private, resident
 
 
-def kill(leader: int, token: str, reaper: int = 0) -> None:
-    """End all of the job, again and again until none is left (a process may be forking while it is killed)."""
+def kill(reaper: int, token: str) -> None:
+    """End all of the job without its ``reaper``'s help, again and again until none is left.
+
+    What lost its ``reaper`` is known by ``token`` in its environment.
+    """
     for _ in range(20):
-        left = members(leader, token, reaper)
+        left = jail.descendants(reaper) | {int(pid) for pid in os.listdir("/proc") if _carries(pid, token)} - {reaper}
         if not left:
             return
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _carries(pid: str, token: str) -> bool:
+    try:
+        return pid.isdigit() and token.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False

@@ -21,6 +21,7 @@ from workers.sandbox.streams import Events, Tail
 POLL_SECONDS = 0.02
 LOOK_SECONDS = 0.2
 WEIGH_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 TOKEN = "ONNXHUB_JOB_TOKEN"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
              "ONNXHUB_HOME", "ONNXHUB_TOOLCHAINS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # fmt: skip
@@ -45,12 +46,13 @@ def run(
     """
     token = uuid.uuid4().hex
     (events_out, events_in), (out, out_in), (err, err_in) = os.pipe(), os.pipe(), os.pipe()
+    lifeline, held = os.pipe()
     spec = {
         "read": [str(path) for path in read],
         "write": [str(path) for path in write],
         "limits": asdict(limits),
-        "parent": os.getpid(),
         "events": events_in,
+        "lifeline": lifeline,
     }
     start = time.monotonic()
     process = subprocess.Popen(
@@ -60,12 +62,12 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=out_in,
         stderr=err_in,
-        pass_fds=(events_in,),
+        pass_fds=(events_in, lifeline),
         start_new_session=True,
     )
-    for descriptor in (events_in, out_in, err_in):
+    for descriptor in (events_in, out_in, err_in, lifeline):
         os.close(descriptor)
-    watch = Watch(process.pid, token, limits, write, start)
+    watch = Watch(process.pid, token, limits, write, start, held)
     return watch.until_done(process.poll, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
 
 
@@ -93,18 +95,27 @@ def environment(cwd: Path, token: str, more: Mapping[str, str]) -> dict[str, str
 
 
 class Watch:
-    """The supervisor's side of one jailed process: its clock, its scales and its axe."""
+    """The supervisor's side of one job: its clock, its scales and its axe.
+
+    ``reaper`` is the process that adopts the job's orphans, and ends all of them when ``lifeline`` is closed.
+    """
 
     def __init__(
-        self, leader: int, token: str, limits: Limits, write: Sequence[Path], start: float, reaper: int = 0
+        self, reaper: int, token: str, limits: Limits, write: Sequence[Path], start: float, lifeline: int
     ) -> None:
-        self.leader = leader
+        self.reaper = reaper
         self.token = token
         self.limits = limits
         self.write = write
         self.start = start
-        self.reaper = reaper
+        self.lifeline: int | None = lifeline
         self.peak = 0
+
+    def cut(self) -> None:
+        """Let go of the lifeline."""
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+        self.lifeline = None
 
     def until_done(
         self,
@@ -120,10 +131,10 @@ class Watch:
         try:
             verdict, status = self._wait(poll, events, on_event, should_stop)
         finally:
-            processes.kill(self.leader, self.token, self.reaper)
-        while status is None:
-            time.sleep(POLL_SECONDS)
-            status = poll()
+            self.cut()
+        status = self._ended(poll) if status is None else status
+        if verdict is None and status == -signal.SIGKILL:
+            processes.kill(self.reaper, self.token)  # it may have been the reaper that was killed
         seconds = time.monotonic() - self.start
         events.join()
         for event in events.take():
@@ -131,6 +142,15 @@ class Watch:
         kind = verdict or _kind(status)
         code, number = (status, None) if status >= 0 else (None, -status)
         return Outcome(kind, code, number, err.text(), out.text(), seconds, self.peak, self.limits)
+
+    def _ended(self, poll: Callable[[], int | None]) -> int:
+        """The exit status of a job whose lifeline is cut; a reaper that does not keep its promise gets no thanks."""
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while (status := poll()) is None:
+            time.sleep(POLL_SECONDS)
+            if time.monotonic() > patience:
+                processes.kill(self.reaper, self.token)
+        return status
 
     def _wait(
         self,
@@ -158,7 +178,7 @@ class Watch:
         """The limit that is exceeded, if any."""
         if now - self.start > self.limits.wall_s:
             return "timeout"
-        members = processes.members(self.leader, self.token, self.reaper)
+        members = jail.descendants(self.reaper)
         private, resident = processes.private_bytes(members)
         self.peak = max(self.peak, resident)
         if private > self.limits.memory_bytes:

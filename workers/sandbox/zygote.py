@@ -7,8 +7,6 @@ inherit locks that nobody opens again. It does one job at a time, and whatever a
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -24,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workers.sandbox import jail, processes
+from workers.sandbox import jail
 from workers.sandbox.outcome import VARIABLE, Limits, Outcome
 from workers.sandbox.run import Watch, environment
 from workers.sandbox.streams import Events, Tail
@@ -33,7 +31,7 @@ PRELOAD = "workers.preload"
 MESSAGE = 1 << 20
 JOBS = 200
 START_SECONDS = 60.0
-PR_SET_CHILD_SUBREAPER = 36
+CLOSE_SECONDS = 5.0
 
 
 class Zygote:
@@ -64,24 +62,34 @@ class Zygote:
         self._jobs += 1
         token = uuid.uuid4().hex
         (events_out, events_in), (out, out_in), (err, err_in) = os.pipe(), os.pipe(), os.pipe()
+        lifeline, held = os.pipe()
         spec = {"read": [str(p) for p in read], "write": [str(folder)], "limits": asdict(limits)}
         order = {"folder": str(folder), "environment": environment(folder, token, env), "spec": spec}
         start = time.monotonic()
-        socket.send_fds(channel, [json.dumps(order).encode()], [events_in, out_in, err_in])
-        for descriptor in (events_in, out_in, err_in):
-            os.close(descriptor)
-        leader = int(self._answer(channel)["pid"])
+        given = [events_in, out_in, err_in, lifeline]
         assert self._process is not None
-        watch = Watch(leader, token, limits, [folder], start, reaper=self._process.pid)
-        return watch.until_done(self._status, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
+        watch = Watch(self._process.pid, token, limits, [folder], start, held)
+        try:
+            socket.send_fds(channel, [json.dumps(order).encode()], given)
+            for descriptor in given:
+                os.close(descriptor)
+            self._answer(channel)
+            return watch.until_done(self._status, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
+        except BaseException:
+            watch.cut()
+            self.close()  # the answer to this job must not be taken for the next one's
+            raise
 
     def close(self) -> None:
-        """End the process; its child, if any, dies with it."""
+        """Let the process end; the job that it is at, if any, must have lost its lifeline."""
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(CLOSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._process = self._channel = None
 
     def _ready(self) -> socket.socket:
@@ -90,7 +98,7 @@ class Zygote:
         if self._channel is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.sandbox.zygote", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", "workers.sandbox.zygote", str(theirs.fileno())],
                 # OpenBLAS starts its threads when it is imported, and a fork of several threads is not safe.
                 env={
                     **environment(Path("/"), "", {"OPENBLAS_NUM_THREADS": "1"}),
@@ -127,12 +135,9 @@ class Zygote:
         return int(json.loads(message)["status"])
 
 
-def main(descriptor: int, parent: int) -> None:
+def main(descriptor: int) -> None:
     """Import, say so, and fork until the supervisor is gone."""
-    jail.libc.prctl(jail.PR_SET_PDEATHSIG, signal.SIGKILL)
-    jail.libc.prctl(ctypes.c_int(PR_SET_CHILD_SUBREAPER), 1, 0, 0, 0)
-    if os.getppid() != parent:
-        return
+    jail.adopt()
     channel = socket.socket(fileno=descriptor)
     entry = import_module(PRELOAD).main
     threads = len(os.listdir("/proc/self/task"))
@@ -140,31 +145,20 @@ def main(descriptor: int, parent: int) -> None:
         raise RuntimeError(f"importing {PRELOAD} started {threads - 1} threads; a fork would not be safe")
     channel.send(json.dumps({"ready": True}).encode())
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 3)
+        message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 4)
         if not message:
             return
         pid = os.fork()
         if pid == 0:
             channel.close()
-            _become(json.loads(message), descriptors, entry)
-        for received in descriptors:
+            _become(json.loads(message), descriptors[:3], entry)
+        *streams, lifeline = descriptors
+        for received in streams:
             os.close(received)
         channel.send(json.dumps({"pid": pid}).encode())
-        channel.send(json.dumps({"status": _reap(pid)}).encode())
-
-
-def _reap(pid: int) -> int:
-    """Wait for the child, then end whatever it left behind; negative: the signal that killed it."""
-    _, status = os.waitpid(pid, 0)
-    me = os.getpid()
-    while strays := [process.pid for process in processes.everyone() if process.parent == me]:
-        for stray in strays:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(stray, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            continue
-    return os.waitstatus_to_exitcode(status)
+        status = jail.attend(pid, lifeline)
+        os.close(lifeline)
+        channel.send(json.dumps({"status": status}).encode())
 
 
 def _become(order: dict[str, Any], descriptors: list[int], entry: Callable[[str], int]) -> None:
@@ -172,6 +166,7 @@ def _become(order: dict[str, Any], descriptors: list[int], entry: Callable[[str]
     status = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         events, out, err = (os.dup(descriptor) for descriptor in descriptors)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for source, target in ((out, 1), (err, 2), (events, 3)):
@@ -192,4 +187,4 @@ def _become(order: dict[str, Any], descriptors: list[int], entry: Callable[[str]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -149,20 +149,46 @@ def test_floods_on_every_stream_cost_the_parent_nothing(tmp_path: Path) -> None:
     assert len(outcome.stdout) <= 65536 and len(outcome.stderr) <= 65536
 
 
-def test_a_daemon_does_not_outlive_its_job(tmp_path: Path) -> None:
-    code = (
-        "import os, time\n"
-        "if os.fork() == 0:\n"
-        "    os.setsid()\n"
-        "    if os.fork() == 0:\n"
-        "        open('pid', 'w').write(str(os.getpid()))\n"
-        "        time.sleep(60)\n"
-        "    os._exit(0)\n"
-        "time.sleep(1)\n"
-    )
-    assert run(code, tmp_path).kind == "ok"
-    pid = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists() or b"Z" in Path(f"/proc/{pid}/stat").read_bytes()
+# A daemon by the book: no controlling process, no session, no environment of its starter.
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        work = "import os, time; open('pid.part', 'w').write(str(os.getpid())); os.rename('pid.part', 'pid')"
+        os.execve(sys.executable, [sys.executable, "-c", work + "; time.sleep(60)"], {})
+    os._exit(0)
+while not os.path.exists("pid"):
+    time.sleep(0.01)
+"""
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ends within two seconds."""
+    deadline = time.monotonic() + 2
+    while Path(f"/proc/{pid}").exists() and b") Z" not in Path(f"/proc/{pid}/stat").read_bytes():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("", "ok"), ("time.sleep(60)", "timeout"), ("os.abort()", "signal")])
+def test_a_daemon_does_not_outlive_its_job(ending: str, kind: str, tmp_path: Path) -> None:
+    assert run(DAEMON + ending, tmp_path, replace(LIMITS, wall_s=2)).kind == kind
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_daemon_counts_as_one_of_the_jobs_processes(tmp_path: Path) -> None:
+    code = DAEMON.replace("; time.sleep(60)", "; [os.fork() for _ in range(5)]; time.sleep(60)") + "time.sleep(60)"
+    assert run(code, tmp_path).kind == "processes"
+
+
+def test_the_jobs_init_cannot_be_killed_by_the_job(tmp_path: Path, held: dict[str, bool]) -> None:
+    if not held["landlock"]:
+        pytest.skip("Landlock is not in this kernel")
+    code = "import os, signal, time\nfor target in (os.getppid(), 0): os.kill(target, signal.SIGKILL)"
+    assert "PermissionError" in run(code, tmp_path).stderr
 
 
 def test_cancelling_ends_it_at_once(tmp_path: Path) -> None:
@@ -180,8 +206,8 @@ def test_a_crash_is_told_from_a_refusal(tmp_path: Path) -> None:
         outcome.raise_for_status("the test")
 
 
-def test_the_child_dies_with_its_supervisor(tmp_path: Path) -> None:
-    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+def test_the_job_dies_with_its_supervisor_and_so_does_what_it_started(tmp_path: Path) -> None:
+    inner = DAEMON + "open('child', 'w').write(str(os.getpid()))\nos.rename('child', 'ready')\ntime.sleep(60)"
     code = (
         "import sys; from pathlib import Path; from workers import sandbox\n"
         f"sandbox.run([sys.executable, '-c', {inner!r}], cwd=Path({str(tmp_path)!r}), "
@@ -189,11 +215,17 @@ def test_the_child_dies_with_its_supervisor(tmp_path: Path) -> None:
     )
     supervisor = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     deadline = time.monotonic() + 20
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+    while not (tmp_path / "ready").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    pid = int((tmp_path / "pid").read_text())
     supervisor.kill()
     supervisor.wait()
-    time.sleep(0.5)
-    assert not Path(f"/proc/{pid}").exists() or b") Z" in Path(f"/proc/{pid}/stat").read_bytes()
+    assert gone(int((tmp_path / "ready").read_text()))
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_what_the_program_says_of_its_end_is_what_is_told(tmp_path: Path) -> None:
+    outcome = run("raise SystemExit(7)", tmp_path)
+    assert (outcome.kind, outcome.code) == ("failed", 7)
+    outcome = sandbox.run(["/nonexistent/program"], cwd=tmp_path, write=[tmp_path])
+    assert outcome.kind == "failed" and "/nonexistent/program" in outcome.stderr

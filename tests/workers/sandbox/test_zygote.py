@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.sandbox import Limits, Outcome
+from workers import toolchains
+from workers.sandbox import Limits, Outcome, jail
 from workers.sandbox.zygote import Zygote
 from workers.settings import engine_environment, readable_always
 
@@ -85,3 +88,46 @@ def test_a_dead_warm_process_is_replaced(zygote: Zygote, tmp_path: Path) -> None
     os.kill(zygote.pid, signal.SIGKILL)
     time.sleep(0.1)
     assert run(zygote, job(second)).kind == "ok"
+
+
+def test_a_job_and_its_toolchain_die_with_the_supervisor(tmp_path: Path) -> None:
+    request = job(tmp_path, targets=["pytorch"], verify="target")
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from workers.sandbox import Limits; from workers.sandbox.zygote import Zygote\n"
+        "from workers.settings import engine_environment, readable_always\n"
+        "Zygote().run(Path(sys.argv[1]), read=[*readable_always(), Path(sys.argv[2])], limits=Limits(),\n"
+        "             env=engine_environment(), on_event=lambda event: None, should_stop=lambda: False)"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code, str(request), str(MODEL)], cwd=Path(__file__).parents[3])
+    # The warm process and the job; where PyTorch is installed the init of its jail and the tool, too.
+    wanted = 4 if toolchains.places()["torch"].installed else 2
+    deadline = time.monotonic() + 60
+    while len(running := jail.descendants(supervisor.pid)) < wanted:
+        assert time.monotonic() < deadline and supervisor.poll() is None
+        time.sleep(0.01)
+    supervisor.kill()
+    supervisor.wait()
+    deadline = time.monotonic() + 5
+    while running := {pid for pid in running if Path(f"/proc/{pid}").exists()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_job_whose_listener_fails_leaves_a_warm_process_that_can_be_used(zygote: Zygote, tmp_path: Path) -> None:
+    def fail() -> bool:
+        raise RuntimeError("the database is gone")
+
+    broken, next_one = tmp_path / "broken", tmp_path / "next"
+    broken.mkdir(), next_one.mkdir()
+    with pytest.raises(RuntimeError, match="database"):
+        zygote.run(
+            job(broken, targets=["pytorch"], verify="target"),
+            read=[*readable_always(), MODEL],
+            limits=Limits(),
+            env=engine_environment(),
+            on_event=lambda event: None,
+            should_stop=fail,
+        )
+    assert run(zygote, job(next_one)).kind == "ok"
+    assert (next_one / "out" / "caffe" / "model.caffemodel").exists()

@@ -54,8 +54,12 @@ DENIED = {
     "clock_settime": (227, 112), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "open_by_handle_at": (304, 265), "fsopen": (430, 430), "fsmount": (432, 432), "move_mount": (429, 429),
     "open_tree": (428, 428), "mount_setattr": (442, 442), "quotactl": (179, 60), "syslog": (103, 116),
-    "pidfd_getfd": (438, 438), "personality": (135, 92),
+    "pidfd_getfd": (438, 438), "personality": (135, 92), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
+    # memory that no process's account shows
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "mq_open": (240, 180),
 }  # fmt: skip
+SOCKETPAIR = (53, 199)
+AF_UNIX, SOCK_STREAM = 1, 1
 ARCHITECTURES = {
     "x86_64": (0xC000003E, 0, 56, 435),
     "aarch64": (0xC00000B7, 1, 220, 435),
@@ -148,8 +152,12 @@ def _seccomp() -> tuple[str, bool, str]:
 
 
 def _filter(audit: int, column: int, clone: int, clone3: int) -> bytes:
-    """A BPF program: foreign architectures die, denied calls get EPERM, new namespaces too, clone3 asks for clone."""
-    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
+    """A BPF program: foreign architectures die, denied calls get EPERM, new namespaces too, clone3 asks for clone.
+
+    Of the sockets only pairs of Unix streams remain, which event loops wake themselves with: a datagram socket could
+    send to any other.
+    """
+    load, equal, at_least, any_bit, give, both = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
     allow, kill, errno = 0x7FFF0000, 0x80000000, 0x00050000
 
     def step(code: int, k: int, yes: int = 0, no: int = 0) -> bytes:
@@ -160,7 +168,11 @@ def _filter(audit: int, column: int, clone: int, clone3: int) -> bytes:
     for number in sorted({numbers[column] for numbers in DENIED.values()}):
         steps += [step(equal, number, 0, 1), step(give, errno | EPERM)]
     steps += [step(equal, clone3, 0, 1), step(give, errno | ENOSYS)]
-    steps += [step(equal, clone, 0, 3), step(load, 16), step(any_bit, NAMESPACES, 0, 1), step(give, errno | EPERM)]
+    steps += [step(equal, clone, 0, 4), step(load, 16), step(any_bit, NAMESPACES, 0, 1), step(give, errno | EPERM)]
+    steps += [step(give, allow)]
+    # first and second argument lie at 16 and 24; the type's upper bits are flags
+    steps += [step(equal, SOCKETPAIR[column], 0, 6), step(load, 16), step(equal, AF_UNIX, 0, 3)]
+    steps += [step(load, 24), step(both, 0xF), step(equal, SOCK_STREAM, 1, 0), step(give, errno | EPERM)]
     steps += [step(give, allow)]
     return b"".join(steps)
 

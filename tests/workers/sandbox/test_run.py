@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,6 +89,40 @@ def test_no_network_no_tracing_no_namespaces(payload: str, tmp_path: Path, held:
     if not held["seccomp"]:
         pytest.skip("seccomp is not in this kernel")
     assert run(payload, tmp_path).kind == "failed"
+
+
+def test_a_datagram_pair_reaches_no_socket_outside(tmp_path: Path, held: dict[str, bool]) -> None:
+    if not held["seccomp"]:
+        pytest.skip("seccomp is not in this kernel")
+    jailed = tmp_path / "jailed"
+    jailed.mkdir()
+    address = str(tmp_path / "door")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outside:
+        outside.bind(address)
+        outside.setblocking(False)
+        code = f"import socket as s; s.socketpair(s.AF_UNIX, s.SOCK_DGRAM)[0].sendto(b'secret', {address!r})"
+        outcome = run(code, jailed)
+        assert outcome.kind == "failed" and "PermissionError" in outcome.stderr
+        with pytest.raises(BlockingIOError):
+            outside.recv(100)
+
+
+def test_an_event_loop_still_runs(tmp_path: Path) -> None:
+    code = "import asyncio; print(asyncio.run(asyncio.sleep(0.01, 'slept')))"
+    assert run(code, tmp_path).stdout == "slept\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [("memfd_create", "b'x', 0"), ("shmget", "0, 4096, 0o1600"), ("mq_open", "b'/onnxhub-test', 0o102, 0o600, None")],
+)
+def test_memory_that_no_account_shows_is_refused(
+    call: str, arguments: str, tmp_path: Path, held: dict[str, bool]
+) -> None:
+    if not held["seccomp"]:
+        pytest.skip("seccomp is not in this kernel")
+    code = f"import ctypes; c = ctypes.CDLL(None, use_errno=True); print(c.{call}({arguments}), ctypes.get_errno())"
+    assert run(code, tmp_path).stdout == "-1 1\n"
 
 
 def test_the_parent_cannot_be_signalled(tmp_path: Path, held: dict[str, bool]) -> None:

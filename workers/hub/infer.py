@@ -40,7 +40,7 @@ def infer(node: ir.Node, version: int | None = None) -> None:
     """
     domain = "" if node.domain == "ai.onnx" else node.domain
     version = version or (OPSET if domain == "" else 1)
-    if not onnx.defs.has(node.op_type, version, domain):
+    if not onnx.defs.has(node.op_type, version, domain) or any(v is not None and v.type is None for v in node.inputs):
         return
     types, data = _known(node)
     imports = [onnx.helper.make_opsetid(domain, version)]

@@ -8,6 +8,7 @@ says the same, and are spelt out by ONNX's own function bodies where it has no s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import onnx
 import onnx_ir as ir
@@ -15,6 +16,7 @@ import onnx_ir as ir
 from workers.errors import Unsupported, UnsupportedLayer, UnsupportedVersion
 from workers.hub import OPSET
 from workers.hub.graph import GraphBuilder
+from workers.hub.infer import infer
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.opset import meaning, spelling
@@ -70,6 +72,7 @@ def _bring_up(model: ir.Model) -> list[str]:
             try:
                 if _adapt(builder, node, version):
                     respelt.append(layer_of(node))
+                _learn(node)
             except UnsupportedLayer as error:
                 refused.append(error.item)
     if refused:
@@ -79,6 +82,13 @@ def _bring_up(model: ir.Model) -> list[str]:
             unsupported=[{"layer": item.layer, "op": item.type, "reason": item.reason} for item in refused],
         )
     return respelt
+
+
+def _learn(node: ir.Node) -> None:
+    """What an inlined function computed has no type yet, and the adapters behind it ask for ranks."""
+    if node.graph is not None and any(value.type is None or value.shape is None for value in node.outputs):
+        with suppress(onnx.shape_inference.InferenceError):
+            infer(node)
 
 
 def _adapt(builder: GraphBuilder, node: ir.Node, version: int) -> bool:

@@ -29,17 +29,26 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
     return []
 
 
-def _inferred(proto: onnx.ModelProto) -> onnx.ModelProto:
-    return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=False, data_prop=True)
+def infer_strictly(model: ir.Model) -> None:
+    """The same, where every node must agree: ``onnx.shape_inference.InferenceError`` names one that does not."""
+    _merge(model.graph, _inferred(skeleton(model), strict=True).graph)
+
+
+def _inferred(proto: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=strict, data_prop=True)
 
 
 def forget_shapes(model: ir.Model) -> None:
-    """Drop the shapes of everything that is computed by ONNX's own operators, to be inferred afresh."""
+    """Drop the shapes of everything that is computed by ONNX's own operators, to be inferred afresh.
+
+    Outputs of the model keep their rank: ONNX has them say at least that.
+    """
     for graph in model.graphs():
         for node in graph:
             if node.domain == "":
                 for value in node.outputs:
-                    value.shape = None
+                    keep = value.is_graph_output() and value.shape is not None
+                    value.shape = ir.Shape([None] * len(value.shape or ())) if keep else None
 
 
 def _merge(graph: ir.Graph, proto: onnx.GraphProto) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import onnx
 import onnx_ir as ir
 
-from workers.errors import CheckerFailed, InvalidOptions
+from workers.errors import InvalidOptions
 from workers.hub.graph import GraphBuilder
 from workers.hub.normalise.change import changed
-from workers.hub.normalise.infer import forget_shapes, infer_shapes
+from workers.hub.normalise.infer import forget_shapes, infer_strictly
 from workers.options import Options
 from workers.report.schema import Change
 
@@ -41,9 +42,10 @@ def fix_inputs(model: ir.Model, options: Options) -> list[Change]:
     if fixed:
         forget_shapes(model)
         try:
-            infer_shapes(model, options)
-        except CheckerFailed as error:
-            raise InvalidOptions(f"the input shapes do not fit the model: {error.detail}") from error
+            infer_strictly(model)
+        except onnx.shape_inference.InferenceError as error:
+            words = " ".join(str(error).split())[:500]
+            raise InvalidOptions(f"the input shapes do not fit the model: {words}") from error
     return [
         *changed("input-dtypes", "These inputs have the element types that the options ask for.", retyped),
         *changed("input-shapes", "These inputs have the shapes that the options ask for.", fixed),

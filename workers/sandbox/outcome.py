@@ -18,7 +18,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a process group: seconds of wall clock and CPU, bytes of private memory, of one file, of all files."""
+    """Bounds of a job's processes together: seconds of wall clock and CPU, bytes of memory of their own, of all files.
+
+    CPU, memory and open files bound each single one as well; ``file_bytes`` is the size of one file.
+    """
 
     wall_s: float = 3600
     cpu_s: int = 7200

@@ -109,6 +109,7 @@ class Watch:
         self.write = write
         self.start = start
         self.lifeline: int | None = lifeline
+        self.cpu = processes.CpuClock(reaper)
         self.peak = 0
 
     def cut(self) -> None:
@@ -179,10 +180,12 @@ class Watch:
         if now - self.start > self.limits.wall_s:
             return "timeout"
         members = jail.descendants(self.reaper)
-        private, resident = processes.private_bytes(members)
+        own, resident = processes.memory(members)
         self.peak = max(self.peak, resident)
-        if private > self.limits.memory_bytes:
+        if own > self.limits.memory_bytes:
             return "memory"
+        if self.cpu.seconds(members) > self.limits.cpu_s:
+            return "cpu"
         if len(members) > self.limits.processes:
             return "processes"
         if weigh and sum(map(_size, self.write)) > self.limits.disk_bytes:

@@ -171,6 +171,50 @@ def test_memory_of_all_processes_together_counts(tmp_path: Path) -> None:
     assert run(code, tmp_path).kind == "memory"
 
 
+SHARED = "m = mmap.mmap(-1, 600 << 20)\nfor i in range(0, 600 << 20, 4096): m[i] = 1\n"
+
+
+def test_shared_memory_counts(tmp_path: Path) -> None:
+    code = f"import mmap, time\n{SHARED}time.sleep(20)"
+    assert run(code, tmp_path, replace(LIMITS, memory_bytes=256 << 20)).kind == "memory"
+
+
+def test_memory_of_a_process_without_its_first_thread_counts(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, mmap, threading, time\n"
+        f"def work():\n  time.sleep(0.2)\n  {SHARED.strip().replace(chr(10), chr(10) + '  ')}\n  time.sleep(20)\n"
+        "threading.Thread(target=work).start()\n"
+        "ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[__import__('platform').machine()], 0)"
+    )
+    assert run(code, tmp_path, replace(LIMITS, memory_bytes=256 << 20)).kind == "memory"
+
+
+def test_mapped_files_are_no_memory_of_the_job(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(bytes(100 << 20))
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True).stdout
+    if kind.strip() == "tmpfs":
+        pytest.skip("the files of this folder are memory")
+    code = (
+        "import mmap, time\nf = open('weights', 'rb')\nm = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "x = sum(m[i] for i in range(0, len(m), 4096))\ntime.sleep(1)"
+    )
+    outcome = run(code, tmp_path, replace(LIMITS, memory_bytes=60 << 20, disk_bytes=1 << 30))
+    assert outcome.kind == "ok" and outcome.peak_rss > 100 << 20
+
+
+BUSY = "t = time.process_time()\n  while time.process_time() - t < 1.2: pass\n  os._exit(0)\n"
+
+
+@pytest.mark.parametrize("told", ["", "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"])
+def test_cpu_time_of_all_processes_together_counts(told: str, tmp_path: Path) -> None:
+    code = (
+        f"import os, signal, time\n{told}for i in range(8):\n if os.fork() == 0:\n  {BUSY}"
+        "try:\n while True: os.wait()\nexcept ChildProcessError: pass"
+    )
+    outcome = run(code, tmp_path, replace(LIMITS, cpu_s=2, wall_s=30))
+    assert outcome.kind == "cpu"
+
+
 def test_a_file_cannot_grow_past_its_bound(tmp_path: Path) -> None:
     outcome = run("open('big', 'wb').write(bytes(2 << 20))", tmp_path)
     assert outcome.kind in ("failed", "disk")

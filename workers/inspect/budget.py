@@ -97,10 +97,7 @@ def _known_elements(value: ir.Value) -> int:
 
 def _check_loop(node: ir.Node, budget: Budget) -> None:
     """A loop whose condition never changes runs as often as its trip count says, or for ever."""
-    body = node.attributes["body"].as_graph()
-    condition = body.outputs[0]
-    constant = condition.producer() is None or condition.producer().op_type == "Constant"  # type: ignore[union-attr]
-    if not constant:
+    if not _never_changes(node.attributes["body"].as_graph()):
         return
     trips = node.inputs[0]
     if trips is None:
@@ -112,3 +109,15 @@ def _check_loop(node: ir.Node, budget: Budget) -> None:
     if count is None or count > budget.trips:
         how = "for ever" if count is None else f"{count:,} times"
         raise LimitExceeded("time", f"{node.name!r} (Loop) would run {how}", limit=budget.trips, layer=node.name)
+
+
+def _never_changes(body: ir.Graph) -> bool:
+    """Whether the body hands its condition on as it got it, or always says to go on."""
+    condition = body.outputs[0]
+    producer = condition.producer()
+    while producer is not None and producer.op_type == "Identity" and producer.inputs[0] is not None:
+        condition = producer.inputs[0]
+        producer = condition.producer()
+    if condition.const_value is not None:
+        return bool(condition.const_value.numpy().all())
+    return condition is body.inputs[1]

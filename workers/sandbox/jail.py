@@ -33,6 +33,9 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SE
 # Landlock's system calls have these numbers on every architecture.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 READ = 0b1101  # execute, read file, read directory
+# In a folder of the job's own nothing is executed, and nothing made but files and folders: no device (bits 6 and 11),
+# socket (9), pipe (10) or symbolic link (12).
+NOT_WRITE = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12
 # Which file-system rights exist by ABI: 1 the first thirteen, 2 refer, 3 truncate, 5 ioctl on devices.
 RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 FILE_RIGHTS = 0b111 | 1 << 14 | 1 << 15  # those that may be granted on a file: execute, write, read, truncate, ioctl
@@ -121,8 +124,10 @@ def _landlock(read: list[str], write: list[str]) -> tuple[str, bool, str]:
         return ("landlock", False, os.strerror(ctypes.get_errno()))
     for path in (*SYSTEM, *read):
         _allow(ruleset, path, READ & rights)
-    for path in (*DEVICES, *write):
+    for path in DEVICES:
         _allow(ruleset, path, rights)
+    for path in write:
+        _allow(ruleset, path, rights & ~NOT_WRITE)
     failed = libc.syscall(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
     network = "" if abi >= 4 else "; TCP is left to seccomp"

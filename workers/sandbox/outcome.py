@@ -20,7 +20,8 @@ MIB = 1 << 20
 class Limits:
     """Bounds of a job's processes together: seconds of wall clock and CPU, bytes of memory of their own, of all files.
 
-    CPU, memory and open files bound each single one as well; ``file_bytes`` is the size of one file.
+    CPU, memory and open files bound each single one as well; ``file_bytes`` is the size of one file, ``disk_bytes`` and
+    ``files`` are what may come to the folders that the job writes to.
     """
 
     wall_s: float = 3600
@@ -28,6 +29,7 @@ class Limits:
     memory_bytes: int = 16 << 30
     file_bytes: int = 64 << 30
     disk_bytes: int = 64 << 30
+    files: int = 100_000
     processes: int = 512
     open_files: int = 1024
 
@@ -62,7 +64,8 @@ class Outcome:
                 raise LimitExceeded("memory", f"{what} needed more than {size // MIB} MiB of memory", limit=size)
             case "disk":
                 size = limits.disk_bytes
-                raise LimitExceeded("disk", f"{what} wrote more than {size // MIB} MiB", limit=size)
+                told = f"{size // MIB} MiB or {limits.files} files"
+                raise LimitExceeded("disk", f"{what} wrote more than {told}", limit=size)
             case "processes":
                 count = limits.processes
                 raise LimitExceeded("processes", f"{what} started more than {count} processes", limit=count)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.sandbox import jail, processes
+from workers.sandbox.disk import Growth, Size
 from workers.sandbox.outcome import VARIABLE, Kind, Limits, Outcome
 from workers.sandbox.streams import Events, Tail
 
@@ -54,6 +55,7 @@ def run(
         "events": events_in,
         "lifeline": lifeline,
     }
+    growth = Growth(write)
     start = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", jail.__file__, json.dumps(spec), "--", *argv],
@@ -67,7 +69,7 @@ def run(
     )
     for descriptor in (events_in, out_in, err_in, lifeline):
         os.close(descriptor)
-    watch = Watch(process.pid, token, limits, write, start, held)
+    watch = Watch(process.pid, token, limits, growth, start, held)
     return watch.until_done(process.poll, Events(events_out), Tail(out), Tail(err), on_event, should_stop)
 
 
@@ -100,13 +102,11 @@ class Watch:
     ``reaper`` is the process that adopts the job's orphans, and ends all of them when ``lifeline`` is closed.
     """
 
-    def __init__(
-        self, reaper: int, token: str, limits: Limits, write: Sequence[Path], start: float, lifeline: int
-    ) -> None:
+    def __init__(self, reaper: int, token: str, limits: Limits, growth: Growth, start: float, lifeline: int) -> None:
         self.reaper = reaper
         self.token = token
         self.limits = limits
-        self.write = write
+        self.growth = growth
         self.start = start
         self.lifeline: int | None = lifeline
         self.cpu = processes.CpuClock(reaper)
@@ -188,21 +188,9 @@ class Watch:
             return "cpu"
         if len(members) > self.limits.processes:
             return "processes"
-        if weigh and sum(map(_size, self.write)) > self.limits.disk_bytes:
+        if weigh and self.growth.exceeds(Size(self.limits.files, self.limits.disk_bytes)):
             return "disk"
         return None
-
-
-def _size(folder: Path) -> int:
-    """Bytes below ``folder``; files that vanish meanwhile count nothing."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def _kind(status: int) -> Kind:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.sandbox import jail
+from workers.sandbox.disk import Growth
 from workers.sandbox.outcome import VARIABLE, Limits, Outcome
 from workers.sandbox.run import Watch, environment
 from workers.sandbox.streams import Events, Tail
@@ -68,7 +69,7 @@ class Zygote:
         start = time.monotonic()
         given = [events_in, out_in, err_in, lifeline]
         assert self._process is not None
-        watch = Watch(self._process.pid, token, limits, [folder], start, held)
+        watch = Watch(self._process.pid, token, limits, Growth([folder]), start, held)
         try:
             socket.send_fds(channel, [json.dumps(order).encode()], given)
             for descriptor in given:

@@ -63,6 +63,10 @@ def test_every_layer_holds_or_says_why_not(held: dict[str, bool]) -> None:
         "open('/tmp/onnxhub-canary', 'w')",
         "open('/proc/%d/environ' % __import__('os').getppid()).read()",
         "__import__('os').symlink('/etc/passwd', 'link'); open('link').read()",
+        "import os, shutil; shutil.copy('/bin/true', 'mine'); os.chmod('mine', 0o700); os.execv('mine', ['mine'])",
+        "__import__('os').mkfifo('pipe')",
+        "__import__('os').mknod('plain', 0o140600)",
+        "__import__('os').symlink('made', 'link')",
     ],
 )
 def test_foreign_files_stay_closed(payload: str, tmp_path: Path, held: dict[str, bool]) -> None:
@@ -219,6 +223,30 @@ def test_a_file_cannot_grow_past_its_bound(tmp_path: Path) -> None:
     outcome = run("open('big', 'wb').write(bytes(2 << 20))", tmp_path)
     assert outcome.kind in ("failed", "disk")
     assert (tmp_path / "big").stat().st_size <= LIMITS.file_bytes
+
+
+def test_many_files_are_too_much_disk(tmp_path: Path) -> None:
+    code = "import time\nfor i in range(300): open(f'f{i}', 'w').close()\ntime.sleep(9)"
+    outcome = run(code, tmp_path, replace(LIMITS, files=200))
+    assert outcome.kind == "disk"
+    with pytest.raises(LimitExceeded, match="200 files"):
+        outcome.raise_for_status("the test")
+
+
+@pytest.mark.parametrize(
+    "hiding", ["os.chmod('deep', 0)", "for i in range(40): os.mkdir('d' * 200), os.chdir('d' * 200)"]
+)
+def test_files_cannot_be_hidden_from_the_count(hiding: str, tmp_path: Path) -> None:
+    if "chmod" in hiding and os.geteuid() == 0:
+        pytest.skip("root looks into every folder")
+    code = f"import os, time\nos.mkdir('deep')\n{hiding}\ntime.sleep(9)"
+    assert run(code, tmp_path).kind == "disk"
+
+
+def test_what_lay_in_the_folder_before_is_not_the_jobs(tmp_path: Path) -> None:
+    (tmp_path / "given").write_bytes(bytes(LIMITS.disk_bytes + 1))
+    code = "import time\nopen('made', 'w').write('x')\ntime.sleep(2)"
+    assert run(code, tmp_path).kind == "ok"
 
 
 def test_floods_on_every_stream_cost_the_parent_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ def resolve_padding(model: ir.Model, options: Options) -> list[Change]:
             continue
         node = Node(raw)
         mode = node.s("auto_pad", "NOTSET")
+        if node.has("output_shape"):
+            if _by_output_shape(node, mode):
+                resolved.append(layer_of(raw))
+            continue
         if mode == "NOTSET":
             raw.attributes.pop("auto_pad", None)
             continue
@@ -33,15 +37,40 @@ def resolve_padding(model: ir.Model, options: Options) -> list[Change]:
     return changed("auto-pad", "Automatic padding was written out.", resolved)
 
 
+def _by_output_shape(node: Node, mode: str) -> bool:
+    """``output_shape`` overrides the pads: they are what is too much, the larger half in front unless SAME_UPPER.
+
+    Nothing is changed where the shape asks for more than there is, or the size is unknown.
+    """
+    kernel, spatial = _kernel(node), (node.shape() or ())[2:]
+    wanted = node.ints("output_shape")[-len(spatial) :]
+    if kernel is None or len(wanted) != len(kernel):
+        return False
+    begin, end = [], []
+    for axis, (size, out) in enumerate(zip(spatial, wanted, strict=True)):
+        if not isinstance(size, int):
+            return False
+        stride = node.ints("strides", [1] * len(kernel))[axis]
+        reach = (kernel[axis] - 1) * node.ints("dilations", [1] * len(kernel))[axis] + 1
+        total = stride * (size - 1) + node.ints("output_padding", [0] * len(kernel))[axis] + reach - out
+        if total < 0:
+            return False
+        small, large = total // 2, total - total // 2
+        begin.append(small if mode == "SAME_UPPER" else large)
+        end.append(large if mode == "SAME_UPPER" else small)
+    node.raw.attributes.pop("auto_pad", None)
+    node.raw.attributes.pop("output_shape")
+    node.raw.attributes["pads"] = ir.AttrInt64s("pads", begin + end)
+    return True
+
+
 def _pads(node: Node, mode: str) -> list[int] | None:
     kernel = _kernel(node)
     if kernel is None:
         return None
     if mode == "VALID":
         return [0] * (2 * len(kernel))
-    transposed = node.op == "ConvTranspose"
-    sizes = (node.out_shape() if transposed and node.has("output_shape") else node.shape()) or ()
-    spatial = sizes[2:]
+    spatial = (node.shape() or ())[2:]
     if len(spatial) != len(kernel) or not all(isinstance(size, int) for size in spatial):
         return None
     begin, end = [], []

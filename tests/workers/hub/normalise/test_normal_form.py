@@ -166,6 +166,19 @@ def test_automatic_padding_is_written_out(tmp_path: Path, op: str, mode: str, st
     np.testing.assert_allclose(old, new, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("out", [12, 13, 14, 15])
+def test_the_output_shape_of_a_transposed_convolution_becomes_pads(tmp_path: Path, mode: str, out: int) -> None:
+    kernel = np.random.default_rng(1).standard_normal((2, 2, 3, 3)).astype(np.float32)
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], auto_pad=mode, strides=[2, 2], output_shape=[out, 13])
+    model = model_of([node], [info("x", [1, 2, 7, 7])], [info("y", [1, 2, "h", "w"])], {"w": kernel}, 13)
+    hub, _ = hub_of(model, tmp_path)
+    assert "output_shape" not in next(iter(hub.graph)).attributes
+    save(hub, tmp_path / "out.onnx")
+    x = {"x": np.random.default_rng(2).standard_normal((1, 2, 7, 7)).astype(np.float32)}
+    np.testing.assert_array_equal(run(model.SerializeToString(), x)[0], run(str(tmp_path / "out.onnx"), x)[0])
+
+
 def chain() -> onnx.ModelProto:
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["hidden"], name="first"),

@@ -173,6 +173,7 @@ class GraphBuilder:
     def rename(self, value: Value, name: str) -> Value:
         """Call a computed value ``name`` (made unique); graph inputs keep theirs."""
         if not value.is_graph_input() and not value.is_initializer() and value.name != name:
+            self._values.discard(value.name or "")
             value.name = self._value_name(name)
         return value
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from workers import sandbox
+from workers import sandbox, settings
 from workers.errors import ConversionError, InvalidOptions, LimitExceeded, ParityFailed
 from workers.inspect.upload import UploadedFile
 from workers.options import DEFAULTS, Options
@@ -107,7 +107,21 @@ def _internal(error: Exception) -> dict[str, Any]:
     ).problem()
 
 
+def _guarded() -> None:
+    """Refuse to go on outside a complete sandbox, where one is required."""
+    if not settings.sandbox_required():
+        return
+    layers = sandbox.held()
+    lost = [f"{layer.name} ({layer.detail})" if layer.detail else layer.name for layer in layers if not layer.held]
+    if lost or not layers:
+        raise ConversionError(
+            f"The sandbox does not hold on this machine: {', '.join(lost) or 'the job was started outside of it'}",
+            hint="Use a kernel with Landlock and seccomp, or set ONNXHUB_REQUIRE_SANDBOX=0 to work without.",
+        )
+
+
 def _run(root: Path) -> None:
+    _guarded()
     request = Request.model_validate_json((root / "request.json").read_bytes())
     work = root / "work"
     work.mkdir(exist_ok=True)

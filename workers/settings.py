@@ -1,7 +1,8 @@
 """What the engine takes from its environment: how much one job may use, and what it may see.
 
 ``ONNXHUB_HOME`` (default ``~/.local/share/onnxhub``), ``ONNXHUB_JOB_SECONDS`` (3600), ``ONNXHUB_JOB_MEMORY_MB`` (0:
-three quarters of the machine's), ``ONNXHUB_JOB_DISK_MB`` (65536).
+three quarters of the machine's), ``ONNXHUB_JOB_DISK_MB`` (65536), ``ONNXHUB_REQUIRE_SANDBOX`` (0; 1: a job is refused
+where a layer of the sandbox does not hold).
 """
 
 from __future__ import annotations
@@ -52,9 +53,15 @@ def readable_always() -> list[Path]:
     return [*sorted(paths), SOURCE]
 
 
+def sandbox_required() -> bool:
+    """Whether a job must not be done outside a complete sandbox."""
+    return bool(number("ONNXHUB_REQUIRE_SANDBOX", 0))
+
+
 def engine_environment() -> dict[str, str]:
     """What a job's process needs to find this code and the toolchains, whatever its home is."""
     return {
         "PYTHONPATH": str(SOURCE),
         "ONNXHUB_TOOLCHAINS": str(toolchains.home()),
+        "ONNXHUB_REQUIRE_SANDBOX": str(int(sandbox_required())),
     }

@@ -91,6 +91,7 @@ def environment(cwd: Path, token: str, more: Mapping[str, str]) -> dict[str, str
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",
+        "PYTHONSAFEPATH": "1",  # no module is imported from the folder that the job writes to
         TOKEN: token,
         **more,
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers import sandbox
-from workers.errors import ConversionError, ToolchainCrashed
+from workers.errors import ConversionError, InvalidOptions, ToolchainCrashed
+from workers.parity import npz
 from workers.sandbox import Limits
 from workers.toolchains.definition import MIB, Place
 
@@ -154,7 +154,7 @@ class Toolchain:
             try:
                 if not (folder / "result.json").exists():
                     outcome.raise_for_status(f"{self.title} ({call.action})")
-                answers.append(_result(folder, outcome.stderr))
+                answers.append(_result(folder, outcome))
             except ConversionError as error:
                 answers.append(error)
                 if not (folder / "result.json").exists():
@@ -183,7 +183,8 @@ def _fresh(folder: Path) -> Path:
     return numbered.resolve()
 
 
-def _result(folder: Path, stderr: str) -> ToolResult:
+def _result(folder: Path, outcome: sandbox.Outcome) -> ToolResult:
+    stderr = outcome.stderr
     path = folder / "result.json"
     if not path.is_file() or path.is_symlink() or path.stat().st_size > ANSWER_BYTES:
         raise ToolchainCrashed("the tool left no valid result.json", hint=stderr[-500:] or None)
@@ -197,7 +198,7 @@ def _result(folder: Path, stderr: str) -> ToolResult:
         told = answer.get("error") or {}
         raise ToolRefused(str(told.get("kind", "failed")), str(told.get("message", "no reason given"))[:2000])
     names = [str(name) for name in answer.get("output_names", [])]
-    arrays = _arrays(folder / "out.npz")
+    arrays = _arrays(folder / "out.npz", outcome.limits.memory_bytes)
     if len(names) > len(arrays):
         raise ToolchainCrashed(f"the tool names {len(names)} outputs but left {len(arrays)}")
     names += [f"a{index}" for index in range(len(names), len(arrays))]
@@ -211,12 +212,12 @@ def _result(folder: Path, stderr: str) -> ToolResult:
     )
 
 
-def _arrays(path: Path) -> list[npt.NDArray[Any]]:
-    """``a0``, ``a1``... of an .npz that a tool wrote, no pickles among them."""
+def _arrays(path: Path, limit: int) -> list[npt.NDArray[Any]]:
+    """``a0``, ``a1``... of an .npz that a tool wrote, of ``limit`` bytes together at most, no pickles among them."""
     if not path.is_file() or path.is_symlink():
         return []
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[f"a{index}"] for index in range(len(archive.files))]
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        arrays = npz.load(path, limit=limit)
+        return [arrays[f"a{index}"] for index in range(len(arrays))]
+    except (KeyError, ValueError, OSError, InvalidOptions) as error:
         raise ToolchainCrashed(f"the tool's out.npz cannot be read: {error}") from error

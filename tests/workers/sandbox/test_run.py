@@ -145,6 +145,11 @@ def test_the_job_folder_is_writable_and_nothing_else_is_inherited(tmp_path: Path
     assert (tmp_path / "made").read_text() == "x"
 
 
+def test_no_module_comes_from_the_job_folder(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("raise SystemExit(9)")
+    assert run("import colorsys", tmp_path).kind == "ok"
+
+
 @pytest.mark.parametrize(
     ("code", "limits", "kind"),
     [

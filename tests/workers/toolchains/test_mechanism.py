@@ -36,6 +36,8 @@ if kind == "refuse":
     answer = {"ok": False, "error": {"kind": "unsupported", "message": "no such layer"}}
 if kind == "pickle":
     np.savez(os.path.join(folder, "out.npz"), a0=np.array([{}], dtype=object))
+if kind == "bomb":
+    np.savez_compressed(os.path.join(folder, "out.npz"), a0=np.broadcast_to(np.uint8(0), 300 << 20))
 json.dump(answer, open(os.path.join(folder, "result.json"), "w"))
 sys.exit(0 if answer["ok"] else 1)
 """
@@ -87,6 +89,12 @@ def test_a_tool_that_hangs_is_ended(echo: Toolchain, tmp_path: Path) -> None:
 def test_pickles_in_an_answer_are_not_opened(echo: Toolchain, tmp_path: Path) -> None:
     with pytest.raises(ToolchainCrashed, match=r"out\.npz"):
         echo.run("run:echo", [], {"x": np.ones(1)}, work=tmp_path, options={"kind": "pickle"})
+
+
+def test_an_answer_that_inflates_beyond_the_tools_memory_is_not_loaded(echo: Toolchain, tmp_path: Path) -> None:
+    limits = Limits(memory_bytes=200 << 20, wall_s=20)
+    with pytest.raises(LimitExceeded, match=r"out\.npz"):
+        echo.run("run:echo", [], {}, work=tmp_path / "work", options={"kind": "bomb"}, limits=limits)
 
 
 def test_a_tool_sees_only_the_model_and_its_folder(echo: Toolchain, tmp_path: Path) -> None:

@@ -182,6 +182,9 @@ def _dtype(cursor: _Cursor, what: str) -> np.dtype[Any]:
 def _values(cursor: _Cursor, what: str, shape: tuple[int, ...], generation: str) -> StoredArray:
     cursor.take(8, f"the device of {what}")
     dtype = _dtype(cursor, what)
+    # An empty array may claim any sizes on its other axes, larger than numpy can name.
+    if not math.prod(shape) and math.prod(max(size, 1) for size in shape) >= 2**40:
+        raise cursor.malformed(f"{what} has the shape {shape}")
     piece = cursor.take(math.prod(shape) * dtype.itemsize, f"{what}, {dtype.name} {list(shape)},")
     return StoredArray("", shape, np.frombuffer(piece, dtype).reshape(shape), generation)
 

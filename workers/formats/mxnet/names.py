@@ -25,7 +25,7 @@ NUMBERED = frozenset({
     "_contrib_box_nms", "_contrib_box_non_maximum_suppression", "_contrib_box_encode",
     "_contrib_bipartite_matching", "CTCLoss", "ctc_loss", "_contrib_CTCLoss", "_contrib_ctc_loss", "_linalg_det",
     "linalg_det", "_npi_det", "_linalg_slogdet", "linalg_slogdet", "_npi_slogdet", "_linalg_gelqf", "linalg_gelqf",
-    "_linalg_syevd", "_npi_svd", "_npi_average", "_histogram", "_npi_histogram",
+    "_linalg_syevd", "_npi_svd", "_npi_average", "_npi_norm", "_histogram", "_npi_histogram",
 })  # fmt: skip
 # Operators that number their outputs when there are several.
 COUNTED: dict[str, Callable[[Node], bool]] = {

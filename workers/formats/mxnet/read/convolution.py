@@ -222,7 +222,7 @@ def correlation(g: GraphBuilder, layer: Layer, a: Value, b: Value) -> Value:
     channels, height, width = (layer.rank(a, 4), *layer.sizes(a, 1))[1:]
     kernel, reach = layer.integer("kernel_size", 1), layer.integer("max_displacement", 1)
     stride, step, pad = layer.integer("stride1", 1), layer.integer("stride2", 1), layer.integer("pad_size", 0)
-    if kernel < 1 or kernel % 2 == 0 or reach < 0 or min(stride, step) < 1 or pad < 0 or reach // step > 64:
+    if kernel < 1 or kernel % 2 == 0 or reach < 0 or min(stride, step) < 1 or pad < 0 or reach // step > 24:
         raise layer.malformed("its kernel, strides and displacement make no sense")
     border = reach + kernel // 2
     rows, columns = (-(-(size + 2 * pad - 2 * border) // stride) for size in (height, width))

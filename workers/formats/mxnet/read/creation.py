@@ -53,7 +53,7 @@ def arange(g: GraphBuilder, layer: Layer) -> Value:
     start, step, again = layer.real("start", 0), layer.real("step", 1), layer.integer("repeat", 1)
     stop = layer.real("stop") if layer.has("stop") else start
     start = start if layer.has("stop") else 0.0
-    if step == 0 or again < 1 or not all(map(math.isfinite, (start, stop, step))):
+    if step == 0 or again < 1 or not math.isfinite((stop - start) / step):
         raise layer.malformed(f"it counts from {start} to {stop} by {step}")
     count = max(math.ceil((stop - start) / step), 0)
     check_constant(layer, count * again)
@@ -88,7 +88,8 @@ def arange_like(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 @reads("_linspace", "_npi_linspace")
 def linspace(g: GraphBuilder, layer: Layer) -> Value:
     """``step`` is the number of values here; both ends are among them unless ``endpoint`` is off."""
-    count = int(layer.real("step", 50)) if not layer.has("num") else layer.integer("num")
+    asked = layer.real("step", 50) if not layer.has("num") else layer.integer("num")
+    count = int(asked) if math.isfinite(asked) else -1
     return g.constant(_spaced(layer, count).astype(layer.dtype().numpy()))
 
 

@@ -235,6 +235,8 @@ def _triangle(layer: Layer, side: int) -> np.ndarray[tuple[int], np.dtype[np.int
     """
     check_constant(layer, side * side)
     offset = layer.integer("offset", 0)
+    if abs(offset) > side:
+        raise layer.malformed(f"its offset {offset} leaves nothing of a matrix of {side} rows")
     lower = offset < 0 or (offset == 0 and layer.flag("lower", True))
     if lower:
         return np.flatnonzero(np.tri(side, side, offset, bool)).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -139,6 +140,8 @@ class Layer:
     def reals(self, key: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
         nothing: tuple[float | None, ...] = ()
         found = self._given(key, _reals, nothing)
+        if any(item is None or not math.isfinite(item) for item in found):
+            raise self.malformed(f"its attribute {key} holds values that are no numbers")
         return tuple(item for item in found if item is not None) or default
 
     def need(self, key: str) -> None:

@@ -123,7 +123,7 @@ def _node(state: Pass, index: int) -> None:
     except UnsupportedOperators as error:
         state.refused.extend(error.items)
         return
-    except onnx.shape_inference.InferenceError as error:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         raise layer.malformed(f"its inputs do not fit it: {_plain(error)}") from error
     _keep(state, index, [result] if isinstance(result, ir.Value) else list(result), start)
 

@@ -43,7 +43,11 @@ def _one_image(
     g: GraphBuilder, layer: Layer, scores: Value, deltas: Value, info: Value, image: int
 ) -> tuple[Value, Value]:
     """(rows, their scores) of one image, ``rpn_post_nms_top_n`` of them."""
+    for x, rank in ((scores, 4), (deltas, 4), (info, 2)):
+        layer.rank(x, rank)
     stride = layer.integer("feature_stride", 16)
+    if not 1 <= stride <= 2**16:
+        raise layer.malformed(f"its feature_stride is {stride}")
     base = _base_anchors(layer, stride)
     height, width = layer.sizes(scores, 2)
     layer.same(layer.size(scores, 1), 2 * len(base), "the number of scores at a place")

@@ -6,7 +6,7 @@
 import mxnet as mx
 import numpy as np
 
-from operator_cases import case, distinct, normal, unit, v, values, whole
+from operator_cases import case, distinct, normal, positive, steps, unit, v, values, whole
 
 S = mx.sym
 
@@ -181,5 +181,6 @@ def pictures():
     case("to_tensor", lambda: I.to_tensor(v("x"), name="y"), x=whole(0, 256, 5, 6, 3, dtype="u1"))
     case("normalize", lambda: I.normalize(v("x"), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), name="y"), x=normal("N",
         3, 4, 5))
+    case("image_crop", lambda: I.crop(v("x"), x=1, y=2, width=3, height=2, name="y"), x=normal(6, 5, 3))
     case("flip_left_right", lambda: I.flip_left_right(v("x"), name="y"), x=whole(0, 256, 4, 6, 3))
     case("flip_top_bottom", lambda: I.flip_top_bottom(v("x"), name="y"), x=whole(0, 256, 4, 5, 3))

@@ -6,7 +6,7 @@
 import mxnet as mx
 import numpy as np
 
-from operator_cases import case, normal, v, values
+from operator_cases import case, distinct, normal, positive, steps, unit, v, values, whole
 
 S = mx.sym
 

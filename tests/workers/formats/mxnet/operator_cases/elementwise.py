@@ -5,7 +5,7 @@
 
 import mxnet as mx
 
-from operator_cases import case, normal, positive, steps, unit, v, values, whole
+from operator_cases import case, distinct, normal, positive, steps, unit, v, values, whole
 
 S = mx.sym
 
@@ -27,6 +27,8 @@ def unary():
     case("quadratic", lambda: S.contrib.quadratic(v("x"), a=2, b=-1, c=0.5, name="y"), x=normal("N", 3))
     case("clip", lambda: S.clip(v("x"), a_min=-0.5, a_max=0.75, name="y"), x=normal("N", 3, 4))
     case("smooth_l1", lambda: S.smooth_l1(v("x"), scalar=1.5, name="y"), x=normal("N", 9))
+    case("ste", lambda: S.Group([S.contrib.round_ste(v("x")), S.contrib.sign_ste(v("x")), S.contrib.gradientmultiplier(
+        v("x"), scalar=3)]), x=steps("N", 3))
     case("hard_sigmoid", lambda: S.hard_sigmoid(v("x"), alpha=0.3, beta=0.4, name="y"), x=normal("N", 9))
 
 

@@ -5,7 +5,7 @@
 
 import mxnet as mx
 
-from operator_cases import case, normal, positive, unit, v, values, whole
+from operator_cases import case, distinct, normal, positive, steps, unit, v, values, whole
 
 S = mx.sym
 

@@ -6,7 +6,7 @@
 import mxnet as mx
 import numpy as np
 
-from operator_cases import case, distinct, normal, positive, steps, v, values, whole
+from operator_cases import case, distinct, normal, positive, steps, unit, v, values, whole
 
 S = mx.sym
 
@@ -35,6 +35,28 @@ def numpy_functions():
     for op, number in (("add", 1.5), ("subtract", 2), ("multiply", 3), ("true_divide", 4), ("power", 2), ("mod", 3),
         ("maximum", 0.1), ("minimum", 0.1), ("equal", 1), ("greater", 0), ("less_equal", 0), ("arctan2", 2)):
         np_case("scalar-" + op, lambda op=op, number=number: getattr(N, op)(a("x"), number), x=x)
+    np_case("rarctan2", lambda: N.arctan2(2, a("x")), x=x)
+    np_case("copysign-scalar", lambda: mx.sym.Group([N.copysign(a("x"), -2), N.copysign(3, a("x"))]), x=x)
+    np_case("ldexp-scalar", lambda: mx.sym.Group([N.ldexp(a("x"), 3), N.ldexp(3, a("x"))]), x=whole(-3, 4, "N", 3))
+    np_case("rpower", lambda: 2 ** a("x"), x=x)
+    np_case("rmod", lambda: 7 % a("x"), x=positive("N", 3))
+    np_case("not_equal-scalar", lambda: mx.sym.Group([N.not_equal(a("x"), 1), N.less(a("x"), 1), N.greater_equal(a("x"), 1)]),
+        x=whole(0, 3, "N", 3))
+    np_case("isposinf", lambda: mx.sym.Group([N.isposinf(a("x")), N.isneginf(a("x"))]), x=values(1.0, np.inf, -np.inf))
+    np_case("where-left", lambda: N.where(a("c"), 2.0, a("x")), c=whole(0, 2, "N", 3), x=normal("N", 3))
+    np_case("logspace", lambda: a("x") * N.logspace(0, 1, 4), x=normal("N", 4))
+    np_case("zeros", lambda: a("x") + N.zeros((3,)), x=normal("N", 3))
+    np_case("atleast_3d", lambda: N.atleast_3d(a("x")), x=normal(3, 2))
+    np_case("arcsin", lambda: mx.sym.Group([N.arcsin(a("x")), N.arccos(a("x")), N.arctanh(a("x"))]), x=unit("N", 3))
+    np_case("nonzero", lambda: X.nonzero(a("x")), eager=lambda x: [mx.npx.nonzero(x)], x=whole(0, 2, 3, 4))
+    np_case("norm", lambda: N.linalg.norm(a("x")), x=x)
+    np_case("hsplit", lambda: mx.sym.Group([s for s in N.hsplit(a("x"), 3)]), x=x)
+    np_case("npx-convolution", lambda: X.pooling(X.convolution(a("x"), a("w"), a("b"), kernel=(3, 3), num_filter=4),
+        kernel=(2, 2), stride=(2, 2), pool_type="max"), x=normal("N", 2, 6, 6), w=normal(4, 2, 3, 3), b=normal(4))
+    np_case("npx-dense", lambda: X.dropout(X.fully_connected(a("x"), a("w"), a("b"), num_hidden=4)), x=normal("N", 3),
+        w=normal(4, 3), b=normal(4))
+    np_case("npx-erf", lambda: mx.sym.Group([X.erf(a("x")), X.erfinv(a("x")), X.gamma(a("x")), X.gammaln(a("x"))]),
+        x=unit("N", 3))
     np_case("rsubtract", lambda: 2 - a("x"), x=x)
     np_case("rtrue_divide", lambda: 2 / a("x"), x=positive("N", 3))
     np_case("where", lambda: N.where(a("c"), a("x"), a("z")), c=whole(0, 2, "N", 3), x=normal("N", 3), z=normal(3))

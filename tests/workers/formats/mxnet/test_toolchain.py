@@ -1,0 +1,64 @@
+"""MXNet's own environment computes what was recorded, from the files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.workers.formats.cases import Case, assert_same, cases
+from tests.workers.formats.mxnet.graphs import node, normal, save, symbol
+from workers.toolchains import Call, ToolRefused, ToolResult, find
+
+needs_mxnet = pytest.mark.skipif(find("run:mxnet") is None, reason="run: onnxhub toolchain install mxnet")
+
+
+def answer(
+    files: Sequence[Path], inputs: Mapping[str, Any], outputs: Sequence[str], work: Path, **options: Any
+) -> ToolResult:
+    toolchain = find("run:mxnet")
+    assert toolchain is not None
+    return toolchain.run("run:mxnet", files, inputs, work=work, output_names=outputs, options=options)
+
+
+@needs_mxnet
+@pytest.mark.parametrize("case", cases("mxnet"), ids=str)
+def test_recorded_models_run(case: Case, tmp_path: Path) -> None:
+    toolchain = find("run:mxnet")
+    assert toolchain is not None
+    samples = [case.sample(index) for index in range(2)]
+    calls = [Call("run:mxnet", case.files, sample.inputs, case.output_names) for sample in samples]
+    for sample, result in zip(samples, toolchain.run_all(calls, work=tmp_path), strict=True):
+        assert isinstance(result, ToolResult), result
+        assert_same(sample.outputs, result.outputs)
+        assert result.versions["mxnet"] == "1.9.1"
+
+
+@needs_mxnet
+def test_inner_outputs_and_timed_runs(tmp_path: Path) -> None:
+    graph = symbol(node("relu", "a", "x"), node("exp", "y", "a"))
+    x = normal(2, 3)
+    result = answer(save(tmp_path, graph), {"x": x}, ["a", "y_output"], tmp_path / "work", runs=3)
+    assert_same({"a": np.maximum(x, 0), "y_output": np.exp(np.maximum(x, 0))}, result.outputs)
+    assert result.seconds is not None and result.seconds > 0
+
+
+@needs_mxnet
+@pytest.mark.parametrize(
+    ("outputs", "inputs", "words"),
+    [
+        (["z"], {"x": normal(2, 3)}, "MXNet has no output 'z'"),
+        (["y"], {"x": normal(2, 3), "other": normal(1)}, "the graph has no input other"),
+        (["y"], {"x": normal(3)}, "Error in operator y"),
+    ],
+)
+def test_what_mxnet_will_not_run_is_told(
+    outputs: list[str], inputs: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    graph = symbol(node("transpose", "y", "x", axes=(1, 0)))
+    with pytest.raises(ToolRefused, match=words) as caught:
+        answer(save(tmp_path, graph), inputs, outputs, tmp_path / "work")
+    assert caught.value.kind == "unsupported"

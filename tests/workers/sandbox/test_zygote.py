@@ -68,7 +68,8 @@ def test_the_report_says_that_the_jail_held(zygote: Zygote, tmp_path: Path) -> N
 
 def test_a_job_that_takes_too_long_is_ended_and_the_next_one_runs(zygote: Zygote, tmp_path: Path) -> None:
     slow, quick = tmp_path / "slow", tmp_path / "quick"
-    slow.mkdir(), quick.mkdir()
+    slow.mkdir()
+    quick.mkdir()
     assert run(zygote, job(slow, verify="target"), replace(Limits(), wall_s=0.05)).kind == "timeout"
     assert run(zygote, job(quick)).kind == "ok"
 
@@ -82,7 +83,8 @@ def test_cancelling_is_quick(zygote: Zygote, tmp_path: Path) -> None:
 
 def test_a_dead_warm_process_is_replaced(zygote: Zygote, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir(), second.mkdir()
+    first.mkdir()
+    second.mkdir()
     run(zygote, job(first))
     assert zygote.pid is not None
     os.kill(zygote.pid, signal.SIGKILL)
@@ -119,7 +121,8 @@ def test_a_job_whose_listener_fails_leaves_a_warm_process_that_can_be_used(zygot
         raise RuntimeError("the database is gone")
 
     broken, next_one = tmp_path / "broken", tmp_path / "next"
-    broken.mkdir(), next_one.mkdir()
+    broken.mkdir()
+    next_one.mkdir()
     with pytest.raises(RuntimeError, match="database"):
         zygote.run(
             job(broken, targets=["pytorch"], verify="target"),

@@ -7,7 +7,7 @@ the one dialect that uses the file up exactly is the right one.
 from __future__ import annotations
 
 from workers.errors import ConversionError, InvalidOptions, MalformedModel
-from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.contract import Note, Reading, ReadRequest, no_progress
 from workers.formats.darknet.assemble import Assembled, assemble
 from workers.formats.darknet.net import ALEXEYAB, PJREDDIE, fork
 from workers.formats.darknet.read import (
@@ -63,7 +63,7 @@ def _read(source: Assembled, wanted: Plan, request: ReadRequest) -> tuple[Pass, 
         first = error
     for variant in (Variant(other), Variant(preferred, True), Variant(other, True)):
         try:
-            attempt = run(source, variant, wanted, options.decode, request.progress)
+            attempt = run(source, variant, wanted, options.decode, no_progress)
         except ConversionError:
             continue
         if attempt.scope.cursor.fits:
@@ -87,7 +87,7 @@ def _dialect(source: Assembled) -> tuple[str, str]:
 def misfit(cursor: Cursor, source: Assembled) -> MalformedModel:
     """The weights are those of another net, or a part of this one's."""
     file, net = cursor.weights.file, source.net.file
-    sizes = f"{net!r} needs {cursor.needed:,} bytes of weights, {file!r} has {cursor.present:,}"
+    sizes = f"{net!r} needs {cursor.needed:,} bytes of weights, {file!r} has {cursor.present:,} bytes"
     if not cursor.lacking:
         return MalformedModel(
             f"{sizes}: they belong to another net", file=file, hint="Upload the cfg that these weights were saved with."

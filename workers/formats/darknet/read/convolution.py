@@ -12,6 +12,9 @@ from workers.formats.darknet.read.layer import Layer, Value, reads
 from workers.formats.darknet.read.normalization import Norm, Statistics, batch_normalize, norm
 from workers.hub.graph import GraphBuilder
 
+# Elements of the one-hot kernels that gather the patches of an untied convolution.
+PATCHES = 1 << 24
+
 # Options that change what is computed, in ways that differ between the builds of Darknet.
 _REFUSED = {
     "xnor": "binary convolutions are computed otherwise with and without a GPU",
@@ -183,6 +186,8 @@ def local(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     height, width = (side for side in out if isinstance(side, int))
     rows, places = channels * size * size, height * width
     layer.budget(rows, places)
+    if rows * size * size > PATCHES:
+        raise layer.unsupported(f"kernels of {size}x{size} over {channels} channels of their own have too many patches")
     biases = layer.weight(g, "biases", layer.take(filters, height, width))
     weights = layer.weight(g, "weights", layer.take(places, filters, rows))
     one_hot = np.broadcast_to(np.eye(size * size, dtype=np.float32).reshape(-1, 1, size, size),

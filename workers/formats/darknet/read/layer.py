@@ -162,8 +162,18 @@ class Layer:
         return tuple(sizes)
 
     def image(self, g: GraphBuilder, x: Value) -> Value:
-        """The input as [N, C, H, W]; a vector [N, C], which a connected layer makes, has one pixel."""
-        return g.Reshape(x, [0, self.sizes(x)[0], 1, 1]) if GraphBuilder.rank(x) == 2 else x
+        """The input as [N, C, H, W].
+
+        A vector [N, C], which a connected layer makes, has one pixel; of AlexeyAB's region, [N, H, W, anchors, values],
+        the next layer takes the buffer as it is for an image.
+        """
+        rank = GraphBuilder.rank(x)
+        if rank == 2:
+            return g.Reshape(x, [0, self.sizes(x)[0], 1, 1])
+        if rank == 5:
+            height, width, anchors, values = self.sizes(x)
+            return g.Reshape(x, [0, anchors * values, height, width])
+        return x
 
     def channels(self, x: Value) -> int:
         """Channels of an input of any rank; they are always fixed."""

@@ -98,4 +98,5 @@ def normalization(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 @reads("l2norm")
 def l2norm(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """x / sqrt(sum of squares over the channels), without an epsilon."""
+    x = layer.image(g, x)
     return g.Div(x, g.ReduceL2(x, [1]))

@@ -72,10 +72,16 @@ def _named(layer: Layer, name: str) -> Function:
 @reads("crnn")
 def crnn(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """rnn with convolutions. pjreddie: 3x3, padded by one, ``output_filters`` and ``hidden_filters``; AlexeyAB: size,
-    stride, pad, groups, ``output`` and ``hidden``. Blocks in the file: input, self, output."""
+    stride, pad, groups, ``output`` and ``hidden``. Blocks in the file: input, self, output.
+
+    pjreddie's confuses height and width: it takes the buffer for an image of W rows, and so do the layers after it.
+    """
     _begin(layer)
     x = layer.image(g, x)
     channels, *plane = layer.sizes(x)
+    if not layer.variant.alexeyab and plane[0] != plane[1]:
+        plane = plane[::-1]
+        x = g.Reshape(x, [0, channels, *plane])
     if layer.variant.alexeyab:
         outputs, hidden, groups = layer.positive("output"), layer.positive("hidden"), layer.positive("groups")
         size, padding = _kept_plane(layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.darknet.read.layer import Layer, Value, reads
 from workers.hub.graph import GraphBuilder
@@ -19,7 +20,7 @@ def route(g: GraphBuilder, layer: Layer, x: Value | None, *sources: Value) -> Va
         if any(g.shape(image)[2:] != g.shape(images[0])[2:] for image in images):
             images = [layer.flat(g, image) for image in images]
     else:
-        images = list(sources)
+        images = [layer.image(g, source) if groups > 1 else source for source in sources]
     parts = [_group(g, layer, image, groups, part) for image in images]
     return g.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
 
@@ -100,14 +101,19 @@ def _flattened(g: GraphBuilder, layer: Layer, x: Value, stride: int) -> Value:
 
 @reads("reorg3d")
 def reorg3d(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """Space-to-depth: output channel (dy*s + dx)*C + c; ``reverse`` is depth-to-space."""
+    """Space-to-depth: output channel (dy*s + dx)*C + c.
+
+    ``reverse`` is no way back: the buffer is taken for [C/(s*s), H*s, W*s] before depth becomes space, and after.
+    """
     x = layer.image(g, x)
     stride = layer.window("stride")
     channels, height, width = layer.sizes(x)
+    square = stride * stride
     if layer.whole("reverse"):
-        if channels % (stride * stride):
-            raise layer.malformed(f"its {channels} channels do not divide by the square of its stride of {stride}")
-        return g.DepthToSpace(x, blocksize=stride, mode="DCR")
+        if channels % (square * square):
+            raise layer.malformed(f"its {channels} channels do not divide by {square * square}, its stride to the 4th")
+        outer = [0, channels // square, height * stride, width * stride]
+        return g.Reshape(g.DepthToSpace(g.Reshape(x, outer), blocksize=stride, mode="DCR"), outer)
     if height % stride or width % stride:
         raise layer.malformed(f"its input of {height}x{width} does not divide by its stride of {stride}")
     return g.SpaceToDepth(x, blocksize=stride)
@@ -139,4 +145,6 @@ def implicit(g: GraphBuilder, layer: Layer, x: Value | None) -> Value:
     filters, atoms = layer.positive("filters", 128), layer.positive("atoms")
     constant = layer.weight(g, "weights", layer.take(1, filters, atoms, 1))
     batch = g.Shape(layer.scope.data, start=0, end=1)
-    return g.Expand(constant, g.Concat(batch, [1, 1, 1], axis=0))
+    y = g.Expand(constant, g.Concat(batch, [1, 1, 1], axis=0))
+    y.shape = ir.Shape([g.shape(layer.scope.data)[0], filters, atoms, 1])
+    return y

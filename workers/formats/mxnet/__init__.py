@@ -24,5 +24,12 @@ FORMAT = Format(
     sniff=_sniff,
     read=Lazy("workers.formats.mxnet.read", "read"),
     coverage=_coverage,
-    verify=(Verifier(toolchain="mxnet", action="run:mxnet", title="MXNet 1.9.1"),),
+    verify=(
+        Verifier(
+            toolchain="mxnet",
+            action="run:mxnet",
+            title="MXNet 1.9.1",
+            doubts=Lazy("workers.formats.mxnet.doubts", "doubts"),
+        ),
+    ),
 )

@@ -106,7 +106,7 @@ def _named(symbol: Symbol, name: str, option: str) -> Entry:
     found: dict[str, Entry] = {}
     for index, node in enumerate(symbol.nodes):
         found.setdefault(node.name, (index, 0))
-        for output in range(16):
+        for output in range(_outputs_of(node)):
             found.setdefault(entry_name(node, output), (index, output))
     if name not in found:
         close = get_close_matches(name, found, 3) or [entry_name(symbol.nodes[i], o) for i, o in symbol.heads][:10]
@@ -115,6 +115,12 @@ def _named(symbol: Symbol, name: str, option: str) -> Entry:
             hint=f"Tensors of the graph: {', '.join(close)}.",
         )
     return found[name]
+
+
+def _outputs_of(node: Node) -> int:
+    """How many outputs a user could name: as many as the node says, or some."""
+    count = node.attrs.get("num_outputs", "").strip()
+    return min(int(count), 4096) if count.isdecimal() else 16
 
 
 # --- what they need ---------------------------------------------------------------------------------------------------

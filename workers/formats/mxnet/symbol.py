@@ -13,7 +13,7 @@ from typing import Any
 
 from workers.errors import LimitExceeded, MalformedModel
 
-SIZE, NODES, DEPTH = 256 << 20, 500_000, 64
+SIZE, NODES, DEPTH = 64 << 20, 500_000, 64
 Entry = tuple[int, int]
 
 

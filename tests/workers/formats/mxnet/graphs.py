@@ -28,7 +28,9 @@ def node(op: str, name: str, *inputs: str | tuple[str, int], subgraphs: Sequence
     return op, name, inputs, {key: str(value) for key, value in attrs.items()}, tuple(subgraphs)
 
 
-def symbol(*nodes: Any, heads: Sequence[str | tuple[str, int]] = (), version: int = 10901, **flags: bool) -> Symbol:
+def symbol(
+    *nodes: Any, heads: Sequence[str | tuple[str, int]] = (), version: int = 10901, np_shape: bool = False
+) -> Symbol:
     """A graph; names that no node has are variables. Its outputs are ``heads``, or the last node's first."""
     made: list[Node] = []
     places: dict[str, int] = {}
@@ -46,7 +48,7 @@ def symbol(*nodes: Any, heads: Sequence[str | tuple[str, int]] = (), version: in
         entries = tuple(entry(source) for source in inputs)
         places[name] = len(made)
         made.append(Node(op, name, attrs, entries, subgraphs))
-    return Symbol(tuple(made), tuple(entry(head) for head in heads or [nodes[-1][1]]), version, **flags)
+    return Symbol(tuple(made), tuple(entry(head) for head in heads or [nodes[-1][1]]), version, np_shape)
 
 
 def save(folder: Path, graph: Symbol, params: Mapping[str, Array] | None = None, stem: str = "net") -> list[Path]:

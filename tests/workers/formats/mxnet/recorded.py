@@ -78,4 +78,5 @@ def _array(key: str) -> Array:
     dtype, shape, at = _store()[1][key]
     kind = np.dtype(dtype)
     size = int(np.prod(shape)) * kind.itemsize
-    return _store()[2][at : at + size].view(kind).reshape(shape)
+    array: Array = _store()[2][at : at + size].view(kind).reshape(shape)
+    return array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.workers.formats.cases import assert_same, run
+from tests.workers.formats.cases import assert_same, run, shapes
 from tests.workers.formats.mxnet.graphs import Array, node, normal, read_graph, symbol
 
 X = normal(2, 4, 6, 5)
@@ -20,8 +20,8 @@ def compute(
     folder: Path, op: str, inputs: Mapping[str, Array], params: Mapping[str, Array] | None = None, **attrs: Any
 ) -> Array:
     """The first output of one operator on these inputs and parameters, in order."""
-    flags = {"np_shape": True} if attrs.pop("np_shape", False) else {}
-    graph = symbol(node(op, "y", *inputs, *(params or {}), **attrs), **flags)
+    np_shape = bool(attrs.pop("np_shape", False))
+    graph = symbol(node(op, "y", *inputs, *(params or {}), **attrs), np_shape=np_shape)
     shapes = {name: list(array.shape) for name, array in inputs.items()}
     types = {name: array.dtype.name for name, array in inputs.items()}
     reading = read_graph(folder, graph, params or {}, input_shapes=shapes, input_dtypes=types)
@@ -154,7 +154,7 @@ def test_an_operator_that_lends_its_shape(tmp_path: Path) -> None:
     [("_random_uniform", {"low": 2, "high": 3}, 2, 3), ("_random_normal", {"loc": 50, "scale": 0.1}, 48, 52)],
 )
 def test_random_numbers_lie_in_their_range(
-    op: str, attrs: dict[str, float], low: float, high: float, tmp_path: Path
+    op: str, attrs: dict[str, Any], low: float, high: float, tmp_path: Path
 ) -> None:
     graph = symbol(node(op, "r", shape=(4, 5), **attrs), node("broadcast_add", "y", "x", "r"))
     model = read_graph(tmp_path, graph, input_shapes={"x": [4, 5]}).model
@@ -198,3 +198,15 @@ def test_sequences_of_their_own_lengths_in_a_recurrent_layer(tmp_path: Path) -> 
     np.testing.assert_allclose(got["y_output"][:2], full["y_output"][:2], rtol=1e-5)
     assert not got["y_output"][2:, 0].any()
     np.testing.assert_allclose(got["y_state_output"][0, 0], full["y_output"][1, 0], rtol=1e-5)
+
+
+def test_stored_zeros_as_a_first_state_leave_the_batch_free(tmp_path: Path) -> None:
+    """But other stored states belong to a batch of their size."""
+    packed = normal(3 * (2 + 3) + 6)
+    graph = symbol(node("RNN", "y", "x", "p", "h", mode="rnn_tanh", state_size=3, num_layers=1))
+    zero = np.zeros((1, 2, 3), np.float32)
+    free = read_graph(tmp_path, graph, {"p": packed, "h": zero}, input_shapes={"x": [4, 2, 2]})
+    assert shapes(free.model) == {"x": [4, "batch", 2]}
+    assert run(free.model, {"x": normal(4, 5, 2)})["y_output"].shape == (4, 5, 3)
+    fixed = read_graph(tmp_path, graph, {"p": packed, "h": zero + 1}, input_shapes={"x": [4, 2, 2]})
+    assert [note.code for note in fixed.notes] == ["fixed-batch"]

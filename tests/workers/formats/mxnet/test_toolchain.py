@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from tests.workers.formats.cases import Case, assert_same, cases
-from tests.workers.formats.mxnet.graphs import node, normal, save, symbol
+from tests.workers.formats.mxnet.graphs import node, normal, read_graph, save, symbol
+from workers.formats import mxnet
+from workers.formats.mxnet.read import read
 from workers.toolchains import Call, ToolRefused, ToolResult, find
 
 needs_mxnet = pytest.mark.skipif(find("run:mxnet") is None, reason="run: onnxhub toolchain install mxnet")
@@ -62,3 +64,15 @@ def test_what_mxnet_will_not_run_is_told(
     with pytest.raises(ToolRefused, match=words) as caught:
         answer(save(tmp_path, graph), inputs, outputs, tmp_path / "work")
     assert caught.value.kind == "unsupported"
+
+
+def test_doubts_are_raised_where_mxnet_was_seen_to_be_wrong(tmp_path: Path) -> None:
+    (verifier,) = mxnet.FORMAT.verify
+    assert verifier.doubts is not None
+    crnn, lstm = cases("mxnet", "crnn_ocr_gluon", "lstm_lm_gluon")
+    (said,) = verifier.doubts([], read(crnn.request()).model)
+    assert "MKL-DNN" in said
+    assert verifier.doubts([], read(lstm.request()).model) == []
+    flip = symbol(node("_image_flip_left_right", "y", "x"))
+    (said,) = verifier.doubts([], read_graph(tmp_path, flip, input_shapes={"x": [4, 5, 3]}).model)
+    assert "odd width" in said and "'y'" in said

@@ -63,20 +63,19 @@ def read(request: ReadRequest) -> Reading:
 
 
 def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
-    """With the batch axis free; where a layer forbids that, with the sizes that were given."""
+    """With the batch axis free; where a layer forbids that, once more with the sizes that were given."""
     one = partial(run, net, source, types=dtypes(net, source, request.options), progress=request.progress)
-    blocked: FreeAxis | None = None
-    for variant in freed(net, fixed, request.options):
-        try:
-            return one(shapes=variant), []
-        except FreeAxis as error:
-            blocked = blocked or error
+    free = freed(net, fixed, request.options)
+    try:
+        return one(shapes=free), []
+    except FreeAxis as error:
+        if free == fixed:
+            raise _needs_size(error, fixed) from error
+        blocked = error
     try:
         state = one(shapes=fixed)
     except FreeAxis as error:
         raise _needs_size(error, fixed) from error
-    if blocked is None:
-        return state, []
     detail = (
         f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
     )

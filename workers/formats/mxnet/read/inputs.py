@@ -135,24 +135,19 @@ def is_widened(types: dict[str, ir.DataType]) -> bool:
 # --- free axes -------------------------------------------------------------------------------------------------------
 
 
-def freed(net: Net, fixed: Shapes, options: Options) -> list[Shapes]:
-    """Variants of the shapes with the batch axis free, the likeliest first; none where the user named axes himself."""
+def freed(net: Net, fixed: Shapes, options: Options) -> Shapes:
+    """The shapes with the batch axis free, unless the user named axes himself or wants none.
+
+    The batch is axis 0; axis 1 in states of recurrent layers, and in all inputs of time-major nets but vectors.
+    """
     if not options.dynamic_batch or any(not isinstance(size, int) for shape in fixed.values() for size in shape):
-        return []
-    states = _feeding(net, RECURRENT, (2, 3))
-    regions = _feeding(net, REGIONS, (1,))
+        return fixed
+    states, time_major = _feeding(net, RECURRENT, (2, 3)), _time_major(net)
 
-    def ordinary(name: str, shape: list[Dim]) -> int:
-        return 1 if name in states else 0
+    def axis(name: str, shape: list[Dim]) -> int:
+        return int(name in states or (time_major and len(shape) > 1))
 
-    def recurrent(name: str, shape: list[Dim]) -> int:
-        return 0 if len(shape) == 1 else 1
-
-    choices = [ordinary]
-    if any(_time_first(net.symbol.nodes[index]) for index in net.order):
-        choices = [recurrent, ordinary] if _time_major(net) else [ordinary, recurrent]
-    variants = [_with_axis(fixed, choose, regions) for choose in choices]
-    return [shapes for index, shapes in enumerate(variants) if shapes != fixed and shapes not in variants[:index]]
+    return _with_axis(fixed, axis, _feeding(net, REGIONS, (1,)))
 
 
 def _with_axis(fixed: Shapes, choose: Callable[[str, list[Dim]], int], regions: set[str]) -> Shapes:

@@ -16,6 +16,7 @@ from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import I32, Array, Layer, Value, cast, reads
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def rnn(g: GraphBuilder, layer: Layer, x: Value, parameters: Value, *more: Value
     directions = 2 if layer.flag("bidirectional", False) else 1
     if not 1 <= layers <= LAYERS or not 1 <= units <= 2**20:
         raise layer.malformed(f"it has {layers} layers of {units} units")
-    states, lengths = _states(g, layer, more, mode, layers * directions)
+    states, lengths = _states(g, layer, more, mode, layers * directions, layer.shape(x)[1])
     cells = _cells(g, layer, mode, parameters, layers, directions, units, layer.size(x, 2))
     last: list[list[Value]] = [[] for _ in states]
     for level in range(layers):
@@ -106,7 +107,7 @@ def _check(layer: Layer) -> None:
 
 
 def _states(
-    g: GraphBuilder, layer: Layer, more: Sequence[Value], mode: _Mode, rows: int
+    g: GraphBuilder, layer: Layer, more: Sequence[Value], mode: _Mode, rows: int, batch: Dim
 ) -> tuple[list[Value | None], Value | None]:
     """The initial states (None: from zeros of whatever batch) and the lengths of the sequences."""
     count = 2 if mode.operator == "LSTM" else 1
@@ -117,7 +118,12 @@ def _states(
     for state in more[:count]:
         layer.rank(state, 3)
         layer.same(layer.shape(state)[0], rows, "the number of layers and directions")
-        states.append(None if state in layer.scope.zeros else state)
+        array = g.const(state)
+        if state in layer.scope.zeros or (array is not None and not array.any()):
+            states.append(None)
+            continue
+        layer.same(layer.shape(state)[1], batch, "the size of the batch")
+        states.append(state)
     lengths = cast(g, more[count], I32) if uses_lengths and len(more) > count else None
     return states, lengths
 

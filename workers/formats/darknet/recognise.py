@@ -10,6 +10,7 @@ import numpy as np
 
 from workers.formats.contract import Evidence
 from workers.formats.darknet.file import parse_header
+from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
 CFG, WEIGHTS, NAMES, DATA, TREE, OTHER = "cfg", "weights", "names", "data", "tree", "other"
@@ -21,20 +22,6 @@ _SECTION = re.compile(r"^\s*\[([^\]\n]+)\]", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*[#;].*$", re.MULTILINE)
 _DATA = re.compile(r"^\s*(?:classes|train|valid|names|backup|labels|top|map|eval|results)\s*=", re.MULTILINE)
 _TREE = re.compile(r"\A(?:\s*\S+[ \t]+-?\d+[ \t]*\r?(?:\n|\Z)){2,}")
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"\x7fELF", "a program"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +37,9 @@ def kind_of(file: UploadedFile) -> Kind:
     if file.size == 0:
         return Kind(OTHER, "empty")
     head = file.head(HEAD)
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            return Kind(OTHER, what)
+    other = kind_by_magic(head)
+    if other is not None:
+        return Kind(OTHER, other)
     if not any(byte < 9 or 13 < byte < 32 for byte in head):
         return _text_kind(head.decode("utf-8", "replace").lstrip("\ufeff"), file)
     return _binary_kind(head, file)

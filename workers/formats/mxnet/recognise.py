@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from workers.formats.contract import Evidence
 from workers.formats.mxnet.file import is_params
+from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
 SYMBOL, PARAMS, OTHER = "symbol", "params", "other"
@@ -17,17 +18,6 @@ SUFFIXES = (".params", "-symbol.json")
 _NODES, _HEADS = re.compile(rb'"nodes"\s*:\s*\['), re.compile(rb'"heads"\s*:\s*\[')
 _NODE = re.compile(rb'"op"\s*:\s*"')
 _COMPILED = re.compile(rb'"op"\s*:\s*"tvm_op"')
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"\x80", "a Python pickle"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +35,9 @@ def kind_of(file: UploadedFile) -> Kind:
     head = file.head(HEAD)
     if is_params(head):
         return Kind(PARAMS, "an MXNet parameter file")
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            return Kind(OTHER, what)
+    other = kind_by_magic(head)
+    if other is not None:
+        return Kind(OTHER, other)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _json_kind(file, head)
     return Kind(OTHER, "no MXNet file")

@@ -80,7 +80,7 @@ def test_files_of_nothing_are_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"), (b"", "empty"), (b"<html></html>", "a web page")],
+    [(b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"), (b"", "empty"), (b"<html></html>", "an HTML page")],
 )
 def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(MalformedModel, match=words):

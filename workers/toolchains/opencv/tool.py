@@ -1,4 +1,4 @@
-"""Runs Caffe nets in OpenCV's dnn module: python tool.py WORKDIR...
+"""Runs Caffe and Darknet nets in OpenCV's dnn module: python tool.py WORKDIR...
 
 Stand-alone: standard library, numpy and cv2, syntax of Python 3.6. WORKDIR/request.json says what to run, result.json
 and out.npz are the answer. OpenCV's importer reads a dialect of Caffe's text format: the net is re-spelt for it in a
@@ -363,7 +363,57 @@ def as_caffe(net, name, array):
     return array.reshape(-1) if name in one_axis and array.shape[1:] == (1,) else array
 
 
-ACTIONS = {"run:caffe": run_caffe}
+# --- Darknet ----------------------------------------------------------------------------------------------------------
+AFTER = ("leaky", "logistic", "mish", "relu", "swish", "tanh")
+
+
+def darknet_head(kind, options, x):
+    """Darknet's tensor, by its formula, from the one in front of the head: OpenCV's own rows are decoded boxes."""
+    y = x.reshape((len(x), -1, 5 + int(options.get("classes", 20))) + x.shape[2:]).astype(np.float64)
+    logistic, power, scale = 1 / (1 + np.exp(-y)), np.exp(y[:, :, 5:]), float(options.get("scale_x_y", 1))
+    if options.get("new_coords", "0") == "0":
+        y[:, :, :2], y[:, :, 4:] = logistic[:, :, :2], logistic[:, :, 4:]
+    if kind == "region" and options.get("softmax", "0") != "0":
+        y[:, :, 5:] = power / power.sum(2, keepdims=True)
+    y[:, :, :2] = y[:, :, :2] * scale - (scale - 1) / 2
+    return y.reshape(x.shape).astype(np.float32)
+
+
+def darknet_output(model, sections, name):
+    """The layer called type_index, with the activation behind it, which OpenCV gives the next number."""
+    kind, _, index = name.rpartition("_")
+    head, parts = kind in ("yolo", "region"), [part.rsplit("_", 1) for part in model.getLayerNames()]
+    ends = [n for n, part in enumerate(parts) if kind and part[1] == str(int(index) - head) and part[0] not in AFTER]
+    if not ends:
+        raise Refused("unsupported", "OpenCV does not give the output %r" % name)
+    end = ends[-1] + (ends[-1] + 1 < len(parts) and parts[ends[-1] + 1][0] in AFTER)
+    array = np.asarray(model.forward("_".join(parts[end])), np.float32)
+    array = array.reshape(len(array), -1) if kind in ("softmax", "connected") else array
+    return darknet_head(kind, sections[int(index) + 1], array) if head else array
+
+
+def run_darknet(request, folder):
+    """The cfg is the text among the files that has sections, the weights are binary."""
+    heads = dict((path, np.fromfile(path, np.uint8, 1 << 16).tobytes()) for path in request["model"])
+    cfg = next(path for path in heads if b"\0" not in heads[path] and b"[net" in heads[path])
+    weights = next(path for path in heads if b"\0" in heads[path])
+    with open(cfg, encoding="utf-8-sig", errors="replace") as file:
+        parts = re.split(r"^\[", re.sub(r"[ \t\r]", "", file.read()), flags=re.MULTILINE)[1:]
+    sections = [dict(re.findall(r"^(\w+)=([^\n#;]*)", part, re.MULTILINE)[::-1]) for part in parts]
+    report(0, 1, "run")
+    try:
+        model = cv2.dnn.readNetFromDarknet(cfg, weights)
+        model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        model.enableWinograd(False)
+        with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+            model.setInput(cv2.Mat(np.ascontiguousarray(file["a0"], np.float32), wrap_channels=False))
+        results = [darknet_output(model, sections, name) for name in request["output_names"]]
+    except cv2.error as error:
+        raise Refused("unsupported", "OpenCV: " + " ".join(str(error).split())) from None
+    return {"output_names": request["output_names"]}, results
+
+
+ACTIONS = {"run:caffe": run_caffe, "run:darknet": run_darknet}
 
 
 def report(done, total, what):

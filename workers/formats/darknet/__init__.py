@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.formats.contract import Evidence, Format, Lazy
+from workers.formats.contract import Evidence, Format, Lazy, Verifier
 from workers.inspect.upload import Upload
 
 
@@ -24,4 +24,12 @@ FORMAT = Format(
     sniff=_sniff,
     read=Lazy("workers.formats.darknet.read", "read"),
     coverage=_coverage,
+    verify=(
+        Verifier(
+            toolchain="opencv",
+            action="run:darknet",
+            title="OpenCV dnn",
+            doubts=Lazy("workers.formats.darknet.doubts", "doubts"),
+        ),
+    ),
 )

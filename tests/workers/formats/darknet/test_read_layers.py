@@ -198,7 +198,8 @@ def test_height_and_width_stay_free_where_all_layers_allow_it(tmp_path: Path) ->
     )
     assert shapes(free) == {"data": ["batch", 3, "height", "columns"]}
     x = normal(2, 3, 12, 6)
-    np.testing.assert_array_equal(*(next(iter(run(model, {"data": x}).values())) for model in (fixed, free)))
+    first, second = (next(iter(run(model, {"data": x}).values())) for model in (fixed, free))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_a_layer_that_needs_a_free_size_is_named(tmp_path: Path) -> None:

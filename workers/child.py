@@ -41,7 +41,6 @@ class Request(BaseModel):
     targets: list[str] = []
     options: dict[str, Any] = {}
     verify: Verify = "target"
-    device: str = "cpu"
     samples: list[Path] = []
     on_mismatch: str = "fail"
 
@@ -135,7 +134,6 @@ def _run(root: Path) -> None:
         options=_options(request.options),
         samples=tuple(request.samples),
         verify=request.verify,
-        device="cuda" if request.device == "cuda" else "cpu",
         sandbox=tuple(sandbox.held()),
         watch=Events(),
     )

@@ -67,7 +67,6 @@ class Conversion:
     options: Options = DEFAULTS
     samples: tuple[Path, ...] = ()
     verify: Verify = "target"
-    device: Literal["cpu", "cuda"] = "cpu"
     sandbox: tuple[Layer, ...] = ()
     watch: Watch = field(default_factory=Unwatched)
 

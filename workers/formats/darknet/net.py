@@ -24,6 +24,9 @@ REFERENCES = {
     "route": "layers", "shortcut": "from", "sam": "from", "scale_channels": "from", "convolutional": "share_index",
 }  # fmt: skip
 
+# Darknet reads their list with atoi(): up to the first comma.
+ONE_SOURCE = frozenset(("sam", "scale_channels", "convolutional"))
+
 # Sections, keys and activations that one of the two lineages lacks.
 ALEXEYAB_SECTIONS = frozenset(
     ("scale_channels", "sam", "reorg3d", "Gaussian_yolo", "local_avgpool", "conv_lstm", "history", "implicit", "empty",
@@ -103,6 +106,8 @@ def _references(index: int, name: str, section: Section, key: str, file: str) ->
     if key not in section.options:
         raise MalformedModel(f"{where} must say {key}=", file=file, layer=name, op=section.type)
     words = section.options[key].split(",")
+    if section.type in ONE_SOURCE:
+        words = words[:1]
     if len(words) > SOURCES:
         raise LimitExceeded("nodes", f"{where} refers to {len(words):,} layers", limit=SOURCES, file=file, layer=name)
     found = []

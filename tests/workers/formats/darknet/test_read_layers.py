@@ -282,3 +282,9 @@ CHECKLIST = {
 def test_every_section_of_both_lineages_is_read() -> None:
     found = coverage()
     assert set(found) == CHECKLIST and not any(found.values())
+
+
+def test_sam_takes_the_first_of_several_sources(tmp_path: Path) -> None:
+    """Darknet reads ``from`` with atoi()."""
+    net = image(3, 4, 4) + section("upsample", stride=1) + section("upsample", stride=1, scale=2)
+    close(compute(tmp_path, X, net + section("sam", **{"from": "0, 1"}), header=ALEXEYAB), 2 * X * X)

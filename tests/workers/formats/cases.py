@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,34 @@ class Case:
         return Sample(inputs, outputs)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is particular to one system's recorded cases, by their names; the rest must hold for all of them.
+
+    ``fixed``: why the batch of a case can't be left free. ``steps``: the size of one quantisation step of a case's
+    outputs, in their units, by which they may differ. ``left_out``: why a case can't be read, in a user's words.
+    """
+
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def systems() -> list[str]:
+    """The systems that have both a reader and recorded cases."""
+    found = sorted({path.parents[1].name for path in MODELS.glob("*/*/case.json")})
+    return [system for system in found if system != "onnx" and util.find_spec(f"workers.formats.{system}.read")]
+
+
+def expected(system: str) -> Expected:
+    """The table in ``tests/workers/formats/<system>/expected.py``; a system without one has no exceptions."""
+    name = f"tests.workers.formats.{system}.expected"
+    if util.find_spec(name) is None:
+        return Expected()
+    table: Expected = import_module(name).EXPECTED
+    return table
+
+
 def cases(system: str, *names: str) -> list[Case]:
     """All cases of a system that are meant to convert (or those named), for ``pytest.mark.parametrize(ids=str)``."""
     found = [Case(path.parent) for path in sorted((MODELS / system).glob("*/case.json"))]
@@ -94,8 +123,13 @@ def run(model: ir.Model, inputs: Mapping[str, Array], folder: Path | None = None
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
-def assert_same(want: Mapping[str, Array], got: Mapping[str, Array], *, atol: float = 1e-5, rtol: float = 1e-4) -> None:
-    """Names, shapes and dtypes equal; max|a-b| <= atol + rtol * max|a| and cosine >= 0.99999 for every tensor."""
+def assert_same(
+    want: Mapping[str, Array], got: Mapping[str, Array], *, atol: float = 1e-5, rtol: float = 1e-4, step: float = 0.0
+) -> None:
+    """Names, shapes and dtypes equal; max|a-b| <= atol + rtol * max|a| and cosine >= 0.99999 for every tensor.
+
+    With ``step``, the size of a quantisation step, values may differ by one, and the cosine is left out.
+    """
     assert list(got) == list(want)
     for name, a in want.items():
         b = got[name]
@@ -103,9 +137,10 @@ def assert_same(want: Mapping[str, Array], got: Mapping[str, Array], *, atol: fl
         np.testing.assert_array_equal(np.isfinite(b), np.isfinite(a), err_msg=name)
         x, y = (np.where(np.isfinite(v), v, 0).astype(np.float64).ravel() for v in (a, b))
         worst, scale = np.abs(x - y).max(initial=0), np.abs(x).max(initial=0)
-        assert worst <= atol + rtol * scale, f"{name}: differs by {worst:.3g}, values up to {scale:.3g}"
+        allowed = max(step * 1.001, atol + rtol * scale)
+        assert worst <= allowed, f"{name}: differs by {worst:.3g}, values up to {scale:.3g}"
         norms = np.linalg.norm(x) * np.linalg.norm(y)
-        assert not norms or x @ y / norms >= 0.99999, f"{name}: cosine {x @ y / norms:.7f}"
+        assert not norms or step or x @ y / norms >= 0.99999, f"{name}: cosine {x @ y / norms:.7f}"
 
 
 def shapes(model: ir.Model) -> dict[str, Sequence[int | str | None]]:

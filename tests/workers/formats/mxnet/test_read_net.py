@@ -13,6 +13,7 @@ from tests.workers.formats.cases import assert_same, cases, run, shapes
 from tests.workers.formats.mxnet.graphs import node, normal, read_files, read_graph, symbol
 from workers.errors import InvalidOptions, LimitExceeded, MalformedModel, UnsupportedOperators
 from workers.formats import mxnet
+from workers.formats.mxnet.read import read
 from workers.formats.mxnet.symbol import Node, Symbol
 
 X = normal(2, 4)
@@ -275,3 +276,18 @@ def test_half_precision_parameters_are_widened_with_a_word() -> None:
     assert [note.code for note in reading.notes] == ["widened-parameters"]
     half = read_files(*case.files, **case.facts["options"], input_dtypes={"data": "float16"})
     assert half.model.graph.outputs[0].dtype == ir.DataType.FLOAT16 and not half.notes
+
+
+def test_time_major_nets_have_their_batch_in_axis_1() -> None:
+    (case,) = cases("mxnet", "lstm_lm_gluon")
+    assert shapes(read(case.request()).model) == {
+        "data0": [7, "batch"], "data1": [2, "batch", 20], "data2": [2, "batch", 20]
+    }  # fmt: skip
+
+
+def test_progress_names_every_operator_in_order() -> None:
+    (case,) = cases("mxnet", "mlp_module")
+    seen: list[str] = []
+    request = case.request(dynamic_batch=False)
+    read(type(request)(request.upload, request.options, lambda done, total, what: seen.append(what)))
+    assert seen[:2] == ["fc1 (FullyConnected)", "relu1 (Activation)"]

@@ -28,6 +28,10 @@ class Options(BaseModel):
     input_dtypes: dict[str, str] = Field({}, description="Element type by input name, e.g. int64.")
     inputs: list[str] = Field([], description="Cut the graph here: tensors that become the inputs.")
     outputs: list[str] = Field([], description="Keep only what these tensors need.")
+    signature: str | None = Field(None, description="Models with several entry points: the signature to convert.")
+    constants: dict[str, bool | int | float | list[bool | int | float]] = Field(
+        {}, description="Values of inputs that become constants, e.g. {'is_training:0': false}."
+    )
     dynamic_batch: bool = Field(True, description="Leave the batch axis free where the model allows it.")
     opset: int | None = Field(
         None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21."

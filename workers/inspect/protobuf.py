@@ -262,7 +262,7 @@ class _Decoder:
         return stop
 
     def run(self, entry: Field, wire: int, at: int, end: int) -> tuple[Array, int]:
-        """Unpacked fixed-size elements (old writers): the run of equal tags is read as one strided array."""
+        """Unpacked fixed-size elements (old writers): the run of equal tags is one strided view on the buffer."""
         dtype = FIXED[entry.kind]
         self.scalar(wire, at, end)
         tag = varint(entry.number << 3 | wire)
@@ -274,9 +274,7 @@ class _Decoder:
         same = (records["tag"].copy().view("u1").reshape(-1, len(tag)) == np.frombuffer(tag, "u1")).all(axis=1)
         count = int(same.argmin()) + 1 if not same.all() else possible
         stop = at + count * record.itemsize - len(tag)
-        raw = np.empty(count * record.itemsize, "u1")
-        raw[: stop - at] = np.frombuffer(self.view[at:stop], "u1")
-        return raw.view(record)["value"].copy(), stop
+        return np.ndarray((count,), dtype, self.view, at, (record.itemsize,)), stop
 
     def packed_varints(self, entry: Field, at: int, end: int) -> list[Any]:
         raw = np.frombuffer(self.view[at:end], np.uint8)

@@ -36,12 +36,15 @@ def copy_seconds(source: Path, target: Path, runs: int = 3) -> float:
 
 
 def in_fresh_process(module: str, *arguments: str) -> Cost:
-    """Import ``module``, call its ``work(*arguments)``, and tell what that took."""
+    """Import ``module``, call its ``work(*arguments)``, and tell what that took.
+
+    The peak is that of the process's own memory: ``ru_maxrss`` would begin with that of its parent.
+    """
     program = (
         "import time, sys, json; start = time.perf_counter(); from importlib import import_module; "
         f"work = import_module({module!r}).work; ready = time.perf_counter(); work(*sys.argv[1:]); "
-        "done = time.perf_counter(); import resource; "
-        "print(json.dumps([done - ready, ready - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))"
+        "done = time.perf_counter(); peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0]; "
+        "print(json.dumps([done - ready, ready - start, int(peak) * 1024]))"
     )
     result = subprocess.run([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     seconds, import_seconds, peak = json.loads(result.stdout.splitlines()[-1])

@@ -32,6 +32,9 @@ class Options(BaseModel):
     constants: dict[str, bool | int | float | list[bool | int | float]] = Field(
         {}, description="Values of inputs that become constants, e.g. {'is_training:0': false}."
     )
+    dequantize: bool = Field(
+        False, description="Quantised models: compute in floats everywhere, inputs and outputs included."
+    )
     dynamic_batch: bool = Field(True, description="Leave the batch axis free where the model allows it.")
     opset: int | None = Field(
         None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21."

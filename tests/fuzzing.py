@@ -84,9 +84,9 @@ def mutate_text(raw: bytes, rng: random.Random, words: Sequence[bytes]) -> bytes
 
 
 def recorded(system: str) -> list[Seed]:
-    """The recorded uploads of a system with their options."""
+    """The recorded uploads of a system, archives unpacked, with their options."""
     return [
-        ({path.relative_to(case.folder).as_posix(): path.read_bytes() for path in case.files}, case.facts["options"])
+        ({file.name: file.path.read_bytes() for file in case.uploaded}, case.facts.get("options", {}))
         for case in cases(system)
     ]
 

@@ -7,6 +7,7 @@ outputs, ``input_i`` and ``output_i`` in the order of ``case.json``'s lists.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,10 +22,12 @@ import onnx_ir as ir
 import onnxruntime
 
 from workers.formats.contract import ReadRequest
+from workers.inspect import archives
 from workers.inspect.upload import Upload, UploadedFile
 from workers.options import Options
 
 Array = npt.NDArray[Any]
+SCRATCH = tempfile.TemporaryDirectory()
 MODELS = Path(__file__).parents[2] / "models"
 
 
@@ -56,6 +59,18 @@ class Case:
     def files(self) -> list[Path]:
         return [self.folder / name for name in self.facts["model"]]
 
+    @cached_property
+    def uploaded(self) -> tuple[UploadedFile, ...]:
+        found: list[UploadedFile] = []
+        for path in self.files:
+            file = UploadedFile(path.relative_to(self.folder).as_posix(), path, path.stat().st_size)
+            found += (
+                archives.unpack(file, Path(SCRATCH.name) / path.relative_to(MODELS))
+                if archives.is_archive(file)
+                else [file]
+            )
+        return tuple(found)
+
     @property
     def options(self) -> Options:
         return Options(**self.facts.get("options", {}))
@@ -69,9 +84,8 @@ class Case:
         return [entry["name"] for entry in self.facts["outputs"]]
 
     def request(self, **options: Any) -> ReadRequest:
-        """What a user uploads, with the case's options changed by ``options``."""
-        files = tuple(UploadedFile(p.relative_to(self.folder).as_posix(), p, p.stat().st_size) for p in self.files)
-        return ReadRequest(Upload(files, self.folder), Options(**{**self.facts.get("options", {}), **options}))
+        """What a user uploads, archives unpacked, with the case's options changed by ``options``."""
+        return ReadRequest(Upload(self.uploaded, self.folder), Options(**{**self.facts.get("options", {}), **options}))
 
     def sample(self, index: int) -> Sample:
         with np.load(self.folder / f"io_{index}.npz") as arrays:

@@ -83,7 +83,7 @@ def test_reading_twice_gives_the_same_model(system: str, case: Case) -> None:
 def test_the_upload_is_recognised(system: str, case: Case) -> None:
     evidence = format_of(system).sniff(case.request().upload)
     assert evidence is not None and evidence.score >= 0.9
-    assert any(name in evidence.reason for name in case.facts["model"])
+    assert any(file.name in evidence.reason for file in case.uploaded)
 
 
 @every_case

@@ -1,0 +1,283 @@
+"""One pass over the operators of a graph: every one through its reading function, results named as the blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import Signature, signature
+
+import onnx
+import onnx_ir as ir
+
+from workers.errors import InvalidOptions, Unsupported, UnsupportedLayer, UnsupportedOperators
+from workers.formats.caffe2.file import Stored
+from workers.formats.caffe2.net import Blob, Graph, written_names
+from workers.formats.caffe2.operators import Net, Operator
+from workers.formats.caffe2.read.inputs import Shapes
+from workers.formats.caffe2.read.layer import Array, Layer, Rule, Scope, Value, reads
+from workers.formats.caffe2.slots import DATA_ONLY
+from workers.formats.contract import Note, Progress
+from workers.hub.graph import GraphBuilder
+from workers.hub.legalise.fold import fold
+
+_SIGNATURES: dict[Rule, Signature] = {}
+# Elements of the constants that are computed with while reading: sizes and indices, not weights.
+SMALL = 4096
+
+
+@dataclass(slots=True)
+class Pass:
+    """The state of one pass: what every blob's value is, and what could not be read."""
+
+    graph: Graph
+    g: GraphBuilder
+    scope: Scope
+    values: dict[Blob, Value] = field(default_factory=dict)
+    refused: list[Unsupported] = field(default_factory=list)
+    lacking: dict[Blob, str] = field(default_factory=dict)
+
+
+def run(graph: Graph, shapes: Shapes, types: Mapping[str, ir.DataType], progress: Progress) -> Pass:
+    """Read all operators with inputs of these shapes and types.
+
+    Raises UnsupportedOperators with every layer that cannot be read, MalformedModel for the first that does not fit
+    its inputs; ``FreeAxis`` when a free axis is in the way.
+    """
+    scope = Scope(graph.source.net_file, graph.training)
+    state = Pass(graph, GraphBuilder("caffe2"), scope)
+    scope.inner = partial(read_inner, state)
+    for blob in graph.inputs:
+        state.values[blob] = state.g.input(blob.name, shapes[blob.name], types[blob.name])
+    for count, step in enumerate(graph.steps):
+        progress(count, len(graph.steps), f"{step.op.name} ({step.op.type})")
+        inputs = [_value(state, blob) for blob in step.inputs]
+        outer = {name: _value(state, blob) for name, blob in step.reads.items()}
+        if any(value is None for value in _needed(step.op, inputs)):
+            _refuse_lacking(state, step.op, step.inputs)
+            continue
+        found = _operator(state, state.g, step.op, inputs, {k: v for k, v in outer.items() if v is not None})
+        if found is not None:
+            _keep(state, step.op, [*step.outputs, *step.writes.values()], found)
+    if state.refused:
+        raise UnsupportedOperators("caffe2", state.refused)
+    return state
+
+
+def _needed(op: Operator, inputs: Sequence[Value | None]) -> Sequence[Value | None]:
+    return inputs[:1] if op.type in DATA_ONLY else inputs
+
+
+def _refuse_lacking(state: Pass, op: Operator, blobs: Sequence[Blob]) -> None:
+    """An operator that reads what is not made at inference. Below one that could not be read nothing has a shape."""
+    for blob in blobs:
+        if blob in state.lacking:
+            reason = f"its input {blob.name!r} is {state.lacking[blob]}"
+            state.refused.append(Unsupported(op.name, op.type, reason))
+            return
+    if reads.find(op.type) is None:
+        state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
+
+
+def _operator(
+    state: Pass, g: GraphBuilder, op: Operator, inputs: Sequence[Value | None], outer: Mapping[str, Value]
+) -> list[Value] | None:
+    """The results of one operator; None when it could not be read."""
+    rule = reads.find(op.type)
+    if rule is None:
+        state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
+        return None
+    layer = Layer(op, state.scope, outer)
+    xs = [value for value in _needed(op, inputs) if value is not None]
+    start = len(g.made)
+    try:
+        with g.layer(op.name, op.type):
+            result = _call(rule, g, layer, xs)
+            results = [result] if isinstance(result, ir.Value) else list(result)
+            results = _folded(g, start, results, state.scope)
+    except UnsupportedLayer as error:
+        state.refused.append(error.item)
+        return None
+    except UnsupportedOperators as error:
+        state.refused.extend(error.items)
+        return None
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+        raise layer.malformed(f"its inputs do not fit it: {_plain(error)}") from error
+    made = {id(value) for node in g.made[start:] for value in node.outputs}
+    for name, value in zip(op.outputs, results, strict=False):
+        if id(value) in made and name:
+            g.rename(value, name)
+    return results
+
+
+def _call(rule: Rule, g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Value | Sequence[Value]:
+    form = _SIGNATURES.setdefault(rule, signature(rule))
+    try:
+        form.bind(g, layer, *xs)
+    except TypeError:
+        raise layer.malformed(f"it has {len(xs)} inputs where the type takes {len(form.parameters) - 2}") from None
+    return rule(g, layer, *xs)
+
+
+def _keep(state: Pass, op: Operator, blobs: Sequence[Blob], results: Sequence[Value]) -> None:
+    for blob, value in zip(blobs, results, strict=False):
+        state.values[blob] = value
+    for blob in blobs[len(results) :]:
+        state.lacking[blob] = f"not made by {op.type} at inference"
+
+
+def _plain(error: Exception) -> str:
+    """The inference error without the node dump in front of it."""
+    return str(error).strip().splitlines()[-1][:300]
+
+
+# --- constants -------------------------------------------------------------------------------------------------------
+
+
+def _folded(g: GraphBuilder, start: int, results: list[Value], scope: Scope) -> list[Value]:
+    """Nodes of small constants are computed at once, so that the shapes and sizes they make are known."""
+    replaced: dict[Value, Value] = {}
+    for node in list(g.made[start:]):
+        for place, value in enumerate(node.inputs):
+            if value is not None and value in replaced:
+                node.replace_input_with(place, replaced[value])
+        arrays = _computed(node)
+        if arrays is None:
+            continue
+        for output, array in zip(node.outputs, arrays, strict=False):
+            replaced[output] = g.constant(array)
+            if output in scope.quantised:
+                scope.quantised[replaced[output]] = scope.quantised[output]
+        g.graph.remove(node)
+        g.made.remove(node)
+    return [replaced.get(value, value) for value in results]
+
+
+def _computed(node: ir.Node) -> list[Array] | None:
+    for value in node.inputs:
+        if value is not None and (value.const_value is None or value.const_value.size > SMALL):
+            return None
+    if any(output.shape is not None and output.shape.is_static() and _size(output) > SMALL for output in node.outputs):
+        return None
+    try:
+        return fold(node)
+    except Exception:  # what the reference refuses to compute stays a node, and fails where it is run
+        return None
+
+
+def _size(value: Value) -> int:
+    total = 1
+    for dim in value.shape or ():
+        total *= dim if isinstance(dim, int) else 1
+    return total
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _value(state: Pass, blob: Blob) -> Value | None:
+    """The value of a blob; a stored parameter becomes an initialiser at its first use. None below what was not read."""
+    found = state.values.get(blob)
+    if found is None and blob.version == 0 and blob.name in state.graph.source.params:
+        found = state.values[blob] = stored(state.g, state.graph.source.params[blob.name])
+    return found
+
+
+def stored(g: GraphBuilder, record: Stored) -> Value:
+    """A parameter as an initialiser: a view on the file, or joined from its pieces when it is written."""
+    if record.view is not None:
+        return g.weight(record.name, record.view)
+    make = record.make
+    tensor = ir.LazyTensor(lambda: ir.Tensor(make()), dtype=ir.DataType.from_numpy(record.dtype),
+                           shape=ir.Shape(record.shape))  # fmt: skip
+    return g.weight(record.name, tensor)
+
+
+def read_inner(state: Pass, g: GraphBuilder, net: Net, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The blobs after a nested net has run on ``values``, by name. Raises UnsupportedOperators."""
+    inner = Pass(state.graph, g, state.scope)
+    current = dict(values)
+    for op in net.operators:
+        inputs = [current.get(name) for name in op.inputs]
+        missing = [name for name, value in zip(op.inputs, inputs, strict=True) if value is None]
+        if missing:
+            raise UnsupportedOperators(
+                "caffe2", [Unsupported(op.name, op.type, f"no blob {missing[0]!r} is made before its nested net")]
+            )
+        found = _operator(inner, g, op, inputs, current)
+        if inner.refused or found is None:
+            raise UnsupportedOperators("caffe2", inner.refused)
+        current.update(zip(_writes(op), found, strict=False))
+    return current
+
+
+def _writes(op: Operator) -> list[str]:
+    return [*op.outputs, *written_names(op)]
+
+
+# --- names and outputs -----------------------------------------------------------------------------------------------
+
+
+def name_values(state: Pass) -> None:
+    """Call every computed value as its blob; of a blob written in place, earlier values get a number."""
+    graph = state.g.graph
+    wanted: dict[Value, str] = {}
+    for blob, value in state.values.items():
+        if not (value.is_graph_input() or value.is_initializer()):
+            last = state.graph.last.get(blob.name) == blob
+            wanted.setdefault(value, blob.name if last else f"{blob.name}_{blob.version}")
+    for blob in state.graph.outputs:
+        output = state.values.get(blob)
+        if output is not None and output in wanted:
+            wanted[output] = blob.name
+    taken: set[str | None] = {value.name for value in graph.inputs} | set(graph.initializers)
+    inner = [node for node in graph.all_nodes() if node.graph is not graph]
+    taken.update(value.name for node in inner for value in (*node.outputs, *node.inputs) if value is not None)
+    for value, name in wanted.items():
+        value.name = _free_name(name, taken)
+    for value in [value for node in graph for value in node.outputs if value not in wanted]:
+        value.name = _free_name(value.name or "value", taken)
+
+
+def _free_name(name: str, taken: set[str | None]) -> str:
+    candidate, count = name, 0
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}_{count}"
+    taken.add(candidate)
+    return candidate
+
+
+def add_outputs(state: Pass) -> list[Note]:
+    """The outputs, each under its blob's name; initialisers that nothing uses go.
+
+    Exporters list blobs that are never made at inference, such as the masks of dropout: these are left out, and said.
+    """
+    makers = {blob: step.op for step in state.graph.steps for blob in step.made()}
+    notes = []
+    for blob in state.graph.outputs:
+        value = _value(state, blob)
+        op = makers.get(blob)
+        if value is None:
+            detail = f"The output {blob.name!r} is {state.lacking.get(blob, 'never made')}; it was left out."
+            notes.append(Note("missing-output", detail, op.name if op else None))
+            continue
+        with state.g.layer(op.name if op else blob.name, op.type if op else "Copy"):
+            state.g.output(value, blob.name)
+    if not state.g.graph.outputs:
+        raise InvalidOptions(
+            "none of the net's outputs is made at inference", hint="Name the outputs in the option 'outputs'."
+        )
+    _drop_unused(state.g.graph)
+    return notes
+
+
+def _drop_unused(graph: ir.Graph) -> None:
+    """Nodes and initialisers that no output needs."""
+    for node in reversed(list(graph)):
+        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
+            graph.remove(node, safe=True)
+    used = {value for node in graph.all_nodes() for value in node.inputs}
+    for name, value in list(graph.initializers.items()):
+        if value not in used and not value.is_graph_output():
+            del graph.initializers[name]

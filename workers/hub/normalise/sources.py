@@ -8,6 +8,9 @@ from workers.hub import provenance
 from workers.options import Options
 from workers.report.schema import Change
 
+FIRST_WITH_OPSETS = 3
+"""IR version before which files named no opset, and were of the first."""
+
 
 def name_sources(model: ir.Model, options: Options) -> list[Change]:
     """Nodes without a source are their own: their name (or a numbered operator) and operator become it.
@@ -27,4 +30,6 @@ def name_sources(model: ir.Model, options: Options) -> list[Change]:
     imports = model.opset_imports
     if "ai.onnx" in imports:
         imports[""] = imports.pop("ai.onnx")
+    if model.ir_version < FIRST_WITH_OPSETS:
+        imports.setdefault("", 1)
     return []

@@ -1,8 +1,9 @@
 """The model comes to speak opset 21, node by node, each from the opset that it was written in.
 
-Older nodes are re-spelt by adapters, one for every definition that changed between 7 and 21 (``spelling``: parameters
-that became inputs; ``meaning``: the same words for something else). Newer nodes are taken as they are where opset 21
-says the same, and are spelt out by ONNX's own function bodies where it has no such word (``newer``).
+Older nodes are re-spelt by adapters, one for every definition that changed between 1 and 21 (``oldest``: what opset 7
+brought to an end; ``spelling``: parameters that became inputs; ``meaning``: the same words for something else). Newer
+nodes are taken as they are where opset 21 says the same, and are spelt out by ONNX's own function bodies where it has
+no such word (``newer``).
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from workers.hub.graph import GraphBuilder
 from workers.hub.infer import infer
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
-from workers.hub.normalise.opset import meaning, spelling
+from workers.hub.normalise.opset import meaning, oldest, spelling
 from workers.hub.normalise.opset.newer import bring_down
 from workers.hub.provenance import layer_of
 from workers.options import Options
 from workers.report.schema import Change
 
-OLDEST = 7
 Adapter = Callable[[GraphBuilder, Node], None]
 
+KINDS = (oldest.ADAPTERS, spelling.ADAPTERS, meaning.ADAPTERS)
 # Operator -> (opset of the new definition, what brings a node there), in the order of opsets.
 ADAPTERS: Mapping[str, tuple[tuple[int, Adapter], ...]] = {
-    op: tuple(sorted((*spelling.ADAPTERS.get(op, ()), *meaning.ADAPTERS.get(op, ())), key=lambda step: step[0]))
-    for op in sorted({*spelling.ADAPTERS, *meaning.ADAPTERS})
+    op: tuple(sorted((step for kind in KINDS for step in kind.get(op, ())), key=lambda step: step[0]))
+    for op in sorted({op for kind in KINDS for op in kind})
 }
 
 
@@ -39,11 +40,6 @@ def convert_opset(model: ir.Model, options: Options) -> list[Change]:
     """Convert to opset 21. Raises UnsupportedVersion naming the nodes that stand in the way."""
     version = model.opset_imports.get("", OPSET)
     versions = {node.version or version for node in model.graph.all_nodes() if node.domain == ""} or {version}
-    if min(versions) < OLDEST:
-        raise UnsupportedVersion(
-            f"the model is of opset {min(versions)}; opset {OLDEST} is the oldest that is read",
-            hint="Bring it to a newer opset with onnx.version_converter first.",
-        )
     expanded = bring_down(model) if max(versions) > OPSET else []
     respelt = _bring_up(model)
     for node in model.graph.all_nodes():

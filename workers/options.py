@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -41,6 +41,11 @@ class Options(BaseModel):
     )
     external_data: bool | None = Field(
         None, description="Weights of a written ONNX file beside it; default: over 1.5 GB."
+    )
+    entry: str | None = Field(None, description="PyTorch: the class or function of model.py that makes the model.")
+    args: dict[str, Any] = Field({}, description="PyTorch: what the entry of model.py is called with.")
+    capture: Literal["export", "trace", "script"] | None = Field(
+        None, description="PyTorch source: how its graph is taken; default: by export, else by tracing."
     )
     phase: Literal["TRAIN", "TEST"] = Field("TEST", description="Caffe: the phase whose layers are kept.")
     stages: list[str] = Field([], description="Caffe: the stages whose layers are kept.")

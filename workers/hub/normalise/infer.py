@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from workers.errors import CheckerFailed
-from workers.hub.skeleton import skeleton
+from workers.hub.skeleton import checkable
 from workers.options import Options
 from workers.report.schema import Change
 
@@ -16,13 +16,13 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
 
     Recorded shapes that contradict the inferred ones are dropped. Raises CheckerFailed when the inputs themselves do.
     """
-    proto = skeleton(model)
+    proto = checkable(model)
     try:
         inferred = _inferred(proto)
     except onnx.shape_inference.InferenceError:
         forget_shapes(model)
         try:
-            inferred = _inferred(skeleton(model))
+            inferred = _inferred(checkable(model))
         except onnx.shape_inference.InferenceError as error:
             raise CheckerFailed(f"shapes contradict each other: {error}") from error
     _merge(model.graph, inferred.graph)
@@ -31,7 +31,7 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
 
 def infer_strictly(model: ir.Model) -> None:
     """The same, where every node must agree: ``onnx.shape_inference.InferenceError`` names one that does not."""
-    _merge(model.graph, _inferred(skeleton(model), strict=True).graph)
+    _merge(model.graph, _inferred(checkable(model), strict=True).graph)
 
 
 def _inferred(proto: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:

@@ -23,6 +23,8 @@ FILLS = frozenset({
     *GIVEN, *RANDOM, "GivenTensorStringFill", "GivenTensorByteStringToUInt8Fill", "ConstantFill", "RangeFill",
     "DiagonalFill", "Float16ConstantFill", "Int8GivenTensorFill", "Int8GivenIntTensorFill",
 })  # fmt: skip
+# Operators of inference that are only named after gradients.
+PASSED_ON = ("StopGradient", "ScaleGradient")
 # Caffe2's numbers of element types, and ONNX's, by which value_info.json says them.
 ELEMENTS = {
     1: "FLOAT", 2: "INT32", 3: "BYTE", 4: "STRING", 5: "BOOL", 6: "UINT8", 7: "INT8", 8: "UINT16", 9: "INT16",
@@ -97,7 +99,7 @@ def _operator(record: Message, file: str, depth: int, taken: set[str]) -> Operat
         args[arg.name] = arg
         if arg.has("n"):
             nets[arg.name] = net_of(arg.n, file, depth + 1)
-    gradient = bool(record.is_gradient_op) or kind.endswith("Gradient")
+    gradient = bool(record.is_gradient_op) or (kind.endswith("Gradient") and kind not in PASSED_ON)
     return Operator(kind, name, tuple(record.input), tuple(record.output), args, gradient, nets)
 
 

@@ -13,12 +13,21 @@ from workers.formats.caffe2.net import Graph, build
 from workers.formats.caffe2.read import (
     activation,
     constants,
+    control,
     convolution,
     dense,
+    detection,
     elementwise,
+    indexing,
     normalization,
     pooling,
+    quantised,
+    recurrent,
+    reduction,
     refusals,
+    regions,
+    resize,
+    segments,
     shape,
 )
 from workers.formats.caffe2.read.inputs import Shapes, dtypes, freed, shapes
@@ -28,7 +37,10 @@ from workers.formats.caffe2.slots import TRAINING
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
 
 # Importing a family registers its operators.
-FAMILIES = (activation, constants, convolution, dense, elementwise, normalization, pooling, refusals, shape)
+FAMILIES = (
+    activation, constants, control, convolution, dense, detection, elementwise, indexing, normalization, pooling,
+    quantised, recurrent, reduction, refusals, regions, resize, segments, shape,
+)  # fmt: skip
 
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 
@@ -40,8 +52,8 @@ def read(request: ReadRequest) -> Reading:
     request = _with_cut_shapes(graph, request)
     fixed = shapes(graph, request.options)
     state, notes = _read(graph, fixed, request)
-    name_values(state)
     said = add_outputs(state)
+    name_values(state)
     notes = [*source.notes, *graph.notes, *state.scope.notes, *said, *notes]
     return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,15 +72,19 @@ class Scope:
 class Layer:
     """One operator: ``layer.integer("axis", 1)`` reads an argument, ``layer.shape(x)`` a size.
 
-    ``outputs`` tells how many of its outputs the file names; ``reads`` are the outer blobs of nested nets.
+    ``outputs`` tells how many of its outputs the file names, ``used`` which of them anybody reads; ``outer`` are the
+    blobs around nested nets.
     """
 
-    def __init__(self, op: Operator, scope: Scope, outer: Mapping[str, Value] | None = None) -> None:
+    def __init__(
+        self, op: Operator, scope: Scope, outer: Mapping[str, Value] | None = None, used: Iterable[str] | None = None
+    ) -> None:
         self.op = op
         self.scope = scope
         self.name = op.name
         self.type = op.type
         self.outputs = len(op.outputs)
+        self.used = frozenset(op.outputs if used is None else used)
         self.outer: Mapping[str, Value] = outer or {}
 
     # --- endings ------------------------------------------------------------------------------------------------------

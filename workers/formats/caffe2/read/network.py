@@ -36,6 +36,7 @@ class Pass:
     values: dict[Blob, Value] = field(default_factory=dict)
     refused: list[Unsupported] = field(default_factory=list)
     lacking: dict[Blob, str] = field(default_factory=dict)
+    output_names: list[str] = field(default_factory=list)
 
 
 def run(graph: Graph, shapes: Shapes, types: Mapping[str, ir.DataType], progress: Progress) -> Pass:
@@ -49,6 +50,7 @@ def run(graph: Graph, shapes: Shapes, types: Mapping[str, ir.DataType], progress
     scope.inner = partial(read_inner, state)
     for blob in graph.inputs:
         state.values[blob] = state.g.input(blob.name, shapes[blob.name], types[blob.name])
+    read = {blob for step in graph.steps for blob in step.needs()} | set(graph.outputs)
     for count, step in enumerate(graph.steps):
         progress(count, len(graph.steps), f"{step.op.name} ({step.op.type})")
         inputs = [_value(state, blob) for blob in step.inputs]
@@ -56,7 +58,8 @@ def run(graph: Graph, shapes: Shapes, types: Mapping[str, ir.DataType], progress
         if any(value is None for value in _needed(step.op, inputs)):
             _refuse_lacking(state, step.op, step.inputs)
             continue
-        found = _operator(state, state.g, step.op, inputs, {k: v for k, v in outer.items() if v is not None})
+        used = [blob.name for blob in step.outputs if blob in read]
+        found = _operator(state, state.g, step.op, inputs, {k: v for k, v in outer.items() if v is not None}, used)
         if found is not None:
             _keep(state, step.op, [*step.outputs, *step.writes.values()], found)
     if state.refused:
@@ -80,14 +83,15 @@ def _refuse_lacking(state: Pass, op: Operator, blobs: Sequence[Blob]) -> None:
 
 
 def _operator(
-    state: Pass, g: GraphBuilder, op: Operator, inputs: Sequence[Value | None], outer: Mapping[str, Value]
+    state: Pass, g: GraphBuilder, op: Operator, inputs: Sequence[Value | None], outer: Mapping[str, Value],
+    used: Sequence[str] | None = None,
 ) -> list[Value] | None:
     """The results of one operator; None when it could not be read."""
     rule = reads.find(op.type)
     if rule is None:
         state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
         return None
-    layer = Layer(op, state.scope, outer)
+    layer = Layer(op, state.scope, outer, used)
     xs = [value for value in _needed(op, inputs) if value is not None]
     start = len(g.made)
     try:
@@ -219,23 +223,24 @@ def _writes(op: Operator) -> list[str]:
 
 
 def name_values(state: Pass) -> None:
-    """Call every computed value as its blob; of a blob written in place, earlier values get a number."""
+    """Call every value as its blob: outputs first, and of a blob written in place the earlier values by a number."""
     graph = state.g.graph
-    wanted: dict[Value, str] = {}
+    wanted: dict[Value, str] = {value: name for value, name in zip(graph.outputs, state.output_names, strict=True)}
     for blob, value in state.values.items():
         if not (value.is_graph_input() or value.is_initializer()):
             last = state.graph.last.get(blob.name) == blob
             wanted.setdefault(value, blob.name if last else f"{blob.name}_{blob.version}")
-    for blob in state.graph.outputs:
-        output = state.values.get(blob)
-        if output is not None and output in wanted:
-            wanted[output] = blob.name
-    taken: set[str | None] = {value.name for value in graph.inputs} | set(graph.initializers)
+    taken: set[str | None] = {value.name for value in graph.inputs}
     inner = [node for node in graph.all_nodes() if node.graph is not graph]
-    taken.update(value.name for node in inner for value in (*node.outputs, *node.inputs) if value is not None)
+    taken.update(value.name for node in inner for value in node.outputs)
+    for value in graph.outputs:
+        value.name = _free_name(wanted.pop(value), taken)
+    for value in list(graph.initializers.values()):
+        value.name = _free_name(value.name or "const", taken)
     for value, name in wanted.items():
         value.name = _free_name(name, taken)
-    for value in [value for node in graph for value in node.outputs if value not in wanted]:
+    outputs = set(graph.outputs)
+    for value in [value for node in graph for value in node.outputs if value not in wanted and value not in outputs]:
         value.name = _free_name(value.name or "value", taken)
 
 
@@ -249,7 +254,7 @@ def _free_name(name: str, taken: set[str | None]) -> str:
 
 
 def add_outputs(state: Pass) -> list[Note]:
-    """The outputs, each under its blob's name; initialisers that nothing uses go.
+    """The outputs; nodes and initialisers that none of them needs go.
 
     Exporters list blobs that are never made at inference, such as the masks of dropout: these are left out, and said.
     """
@@ -263,7 +268,8 @@ def add_outputs(state: Pass) -> list[Note]:
             notes.append(Note("missing-output", detail, op.name if op else None))
             continue
         with state.g.layer(op.name if op else blob.name, op.type if op else "Copy"):
-            state.g.output(value, blob.name)
+            state.g.output(value)
+            state.output_names.append(blob.name)
     if not state.g.graph.outputs:
         raise InvalidOptions(
             "none of the net's outputs is made at inference", hint="Name the outputs in the option 'outputs'."

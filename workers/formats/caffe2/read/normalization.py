@@ -104,6 +104,7 @@ def group_norm(g: GraphBuilder, layer: Layer, x: Value, gamma: Value, beta: Valu
         x = g.Unsqueeze(x, [2])
     epsilon = layer.real("epsilon", 1e-5)
     y = g.GroupNormalization(x, gamma, beta, num_groups=groups, epsilon=epsilon)
+    y.shape = x.shape  # ONNX infers none for this function
     found = [back(g, layer, g.Squeeze(y, [2]) if rank == 2 else y)]
     if layer.outputs > 1:
         mean, variance = _moments(g, g.Reshape(x, [0, groups, -1]), [2])

@@ -14,24 +14,28 @@ from workers.hub.graph import GraphBuilder
 @reads("MaxPool", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPoolWithIndex")
 def max_pool(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """Padding is never the largest."""
-    x = first(g, layer, x)
+    return back(g, layer, largest(g, layer, first(g, layer, x)))
+
+
+def largest(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     if layer.flag("global_pooling"):
-        return back(g, layer, g.GlobalMaxPool(x))
+        return g.GlobalMaxPool(x)
     sides = _sides(layer, x)
-    y = g.MaxPool(x, dilations=_dilations(sides), **attributes(sides))
-    return back(g, layer, y)
+    return g.MaxPool(x, dilations=_dilations(sides), **attributes(sides))
 
 
 @reads("AveragePool", "AveragePool1D", "AveragePool2D", "AveragePool3D")
 def average_pool(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """The divisor is the number of pixels in the window, with ``count_include_pad`` the whole kernel."""
-    x = first(g, layer, x)
+    return back(g, layer, averaged(g, layer, first(g, layer, x)))
+
+
+def averaged(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     if layer.flag("global_pooling"):
-        return back(g, layer, g.GlobalAveragePool(x))
+        return g.GlobalAveragePool(x)
     sides = _sides(layer, x)
     include = int(layer.flag("count_include_pad"))
-    y = g.AveragePool(x, count_include_pad=include, dilations=_dilations(sides), **attributes(sides))
-    return back(g, layer, y)
+    return g.AveragePool(x, count_include_pad=include, dilations=_dilations(sides), **attributes(sides))
 
 
 def _dilations(sides: Sequence[Side]) -> list[int] | None:

@@ -165,20 +165,25 @@ def concat(g: GraphBuilder, layer: Layer, *xs: Value) -> list[Value]:
     """Along the channels unless an axis is given, or on a new axis; the second output is the sizes."""
     if not xs:
         raise layer.malformed("it has no inputs")
-    rank, extra = layer.rank(xs[0]), int(layer.flag("add_axis"))
-    if layer.has("axis"):
-        axis = layer.axis(layer.integer("axis"), rank + extra)
-    else:
-        axis = layer.axis(layer.word("order", "NCHW").find("C"), rank + extra)
-    lengths = [1 if extra else dim for dim in (layer.shape(x)[axis] if not extra else 1 for x in xs)]
-    if extra:
-        xs = tuple(g.Unsqueeze(x, [axis]) for x in xs)
-    y = g.Concat(*xs, axis=axis) if len(xs) > 1 else g.Identity(xs[0])
+    extra = int(layer.flag("add_axis"))
+    place = layer.integer("axis") if layer.has("axis") else layer.word("order", "NCHW").find("C")
+    axis = layer.axis(place, layer.rank(xs[0]) + extra)
+    y = concatenated(g, layer, xs, axis)
     if layer.outputs < 2:
         return [y]
+    lengths = [1 if extra else layer.shape(x)[axis] for x in xs]
     if all(isinstance(length, int) for length in lengths):
         return [y, g.constant(np.asarray(lengths, np.int32))]
     return [y, g.Cast(g.Concat(*(g.Shape(x, start=axis, end=axis + 1) for x in xs), axis=0), to=int(I32))]
+
+
+def concatenated(g: GraphBuilder, layer: Layer, xs: Sequence[Value], axis: int) -> Value:
+    """Along one axis of the inputs, or (add_axis) along a new one."""
+    extra = int(layer.flag("add_axis"))
+    axis = layer.axis(axis, layer.rank(xs[0]) + extra)
+    if extra:
+        xs = [g.Unsqueeze(x, [axis]) for x in xs]
+    return g.Concat(*xs, axis=axis) if len(xs) > 1 else g.Identity(xs[0])
 
 
 @reads("Split", "DepthSplit")
@@ -224,10 +229,10 @@ def split_by_lengths(g: GraphBuilder, layer: Layer, x: Value, lengths: Value) ->
 def slice_(g: GraphBuilder, layer: Layer, x: Value, starts: Value | None = None, ends: Value | None = None) -> Value:
     """From start to end on every axis; a negative bound b stands for size + 1 + b, so that -1 is the end."""
     if starts is None or ends is None:
-        return _cut(g, layer, x, layer.integers("starts"), layer.integers("ends"))
+        return cut(g, layer, x, layer.integers("starts"), layer.integers("ends"))
     known = [g.const(bound) for bound in (starts, ends)]
     if known[0] is not None and known[1] is not None:
-        return _cut(g, layer, x, *([int(part) for part in bound.ravel()] for bound in known if bound is not None))
+        return cut(g, layer, x, *([int(part) for part in bound.ravel()] for bound in known if bound is not None))
     rank = layer.rank(x)
     for bound in (starts, ends):
         if layer.rank(bound, 1) and layer.size(bound, 0) != rank:
@@ -240,11 +245,11 @@ def slice_(g: GraphBuilder, layer: Layer, x: Value, starts: Value | None = None,
     return g.Slice(x, *bounds, list(range(rank)))
 
 
-def _cut(g: GraphBuilder, layer: Layer, x: Value, starts: Sequence[int], ends: Sequence[int]) -> Value:
+def cut(g: GraphBuilder, layer: Layer, x: Value, starts: Sequence[int], ends: Sequence[int]) -> Value:
     rank, shape = layer.rank(x), layer.shape(x)
     if len(starts) != len(ends) or len(starts) > rank:
         raise layer.malformed(f"it has {len(starts)} starts and {len(ends)} ends for {rank} axes")
-    cut: list[tuple[int, int, int]] = []
+    bounds: list[tuple[int, int, int]] = []
     for axis, (start, end) in enumerate(zip(starts, ends, strict=True)):
         dim = shape[axis]
         if start == 0 and (end == -1 or (isinstance(dim, int) and end == dim)):
@@ -255,10 +260,10 @@ def _cut(g: GraphBuilder, layer: Layer, x: Value, starts: Sequence[int], ends: S
                 raise layer.malformed(f"its bounds {start} and {end} do not fit an axis of {dim}")
         elif start < 0:
             raise layer.free("it counts from the end of a free axis")
-        cut.append((axis, start, _open_end(dim, end)))
-    if not cut:
+        bounds.append((axis, start, _open_end(dim, end)))
+    if not bounds:
         return g.Identity(x)
-    axes, low, high = (list(part) for part in zip(*cut, strict=True))
+    axes, low, high = (list(part) for part in zip(*bounds, strict=True))
     return g.Slice(x, low, high, axes)
 
 

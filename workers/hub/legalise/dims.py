@@ -50,10 +50,12 @@ def axes_of(node: Node, index: int = 1, rank: int | None = None) -> tuple[int, .
 def target_shape(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
     """What a Reshape from ``source`` to ``target`` is told: free axes are copied (0) in place, else inferred (-1).
 
-    None when two axes would have to be inferred.
+    None when two axes would have to be inferred, or an empty one is to come where none is copied.
     """
     told: list[int] = []
     for axis, dim in enumerate(target):
+        if dim == 0 and (axis >= len(source) or source[axis] != 0):
+            return None
         if isinstance(dim, int):
             told.append(dim)
         elif dim is not None and axis < len(source) and source[axis] == dim:

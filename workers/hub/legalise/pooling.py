@@ -122,11 +122,12 @@ def average_pool_pad_first(g: GraphBuilder, node: Node) -> Results:
 @rule("MaxPool", "max-pool-pad-first", "The padding of a maximum becomes a Pad with the lowest number.")
 def max_pool_pad_first(g: GraphBuilder, node: Node) -> Results:
     pads = node.ints("pads")
-    if not any(pads) or node.i("ceil_mode") or _mask_used(node) or node.x().dtype is None:
+    dtype = node.x().dtype
+    if not any(pads) or node.i("ceil_mode") or _mask_used(node) or dtype is None:
         return None
     axes = len(pads) // 2
-    lowest = number(node.x(), float(np.finfo(node.x().dtype.numpy()).min))  # type: ignore[union-attr]
-    padded = g.Pad(node.x(), [0, 0, *pads[:axes], 0, 0, *pads[axes:]], lowest)
+    lowest = np.finfo(dtype.numpy()).min if dtype.is_floating_point() else np.iinfo(dtype.numpy()).min
+    padded = g.Pad(node.x(), [0, 0, *pads[:axes], 0, 0, *pads[axes:]], np.asarray(lowest, dtype.numpy()))
     return g.MaxPool(padded, **(_attributes(node) | {"pads": [0] * len(pads)}))
 
 

@@ -28,6 +28,7 @@ from workers.hub.normalise import (
     opset,
     order,
     padding,
+    pooling,
     sources,
 )
 from workers.options import DEFAULTS, Options
@@ -45,6 +46,7 @@ PASSES: tuple[Pass, ...] = (
     constants.lift_constants,
     inputs.fix_inputs,
     infer.infer_shapes,
+    pooling.drop_windows,
     inference.leave_training,
     identity.remove_identities,
     fold.fold_constants,

@@ -21,7 +21,7 @@ from workers.hub.infer import infer
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.opset import meaning, oldest, spelling
-from workers.hub.normalise.opset.newer import bring_down
+from workers.hub.normalise.opset.newer import PREVIEW, bring_down
 from workers.hub.provenance import layer_of
 from workers.options import Options
 from workers.report.schema import Change
@@ -40,7 +40,8 @@ def convert_opset(model: ir.Model, options: Options) -> list[Change]:
     """Convert to opset 21. Raises UnsupportedVersion naming the nodes that stand in the way."""
     version = model.opset_imports.get("", OPSET)
     versions = {node.version or version for node in model.graph.all_nodes() if node.domain == ""} or {version}
-    expanded = bring_down(model) if max(versions) > OPSET else []
+    newer = max(versions) > OPSET or any(node.domain == PREVIEW for node in model.graph.all_nodes())
+    expanded = bring_down(model) if newer else []
     respelt = _bring_up(model)
     for node in model.graph.all_nodes():
         node.version = None

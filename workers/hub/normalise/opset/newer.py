@@ -1,4 +1,7 @@
-"""Nodes of opsets after 21: taken as they are, or spelt out by the body that ONNX gives the operator."""
+"""Nodes of opsets after 21, and of ONNX's preview domain: taken as they are, or spelt out.
+
+Spelt out by our own rules (``newest``), or by the body that ONNX gives the operator.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
-from workers.errors import Unsupported, UnsupportedVersion
+from workers.errors import Unsupported, UnsupportedLayer, UnsupportedVersion
 from workers.hub import OPSET
+from workers.hub.graph import GraphBuilder
 from workers.hub.node import Node
 from workers.hub.normalise.dead import prune
+from workers.hub.normalise.opset.edit import replace
+from workers.hub.normalise.opset.newest import RULES, widened
 from workers.hub.provenance import layer_of
 from workers.hub.schemas import untaken_type
 
 DOMAIN = "onnxhub.newer"
+PREVIEW = "ai.onnx.preview"
 HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 FLOATS = (*HALVES, ir.DataType.FLOAT, ir.DataType.DOUBLE)
 DEPTH = 8
@@ -24,27 +31,59 @@ DEPTH = 8
 def bring_down(model: ir.Model) -> list[str]:
     """Make every newer node one of opset 21; the source layers that were spelt out.
 
-    Raises UnsupportedVersion naming all nodes that neither opset 21 nor a function body can say.
+    Raises UnsupportedVersion naming all nodes that neither opset 21 nor a rule nor a function body can say.
     """
     expanded: list[str] = []
     for _ in range(DEPTH):
-        foreign = [node for node in model.graph.all_nodes() if node.domain == "" and not _same_words(node)]
+        foreign = [node for node in model.graph.all_nodes() if _is_foreign(node)]
         if not foreign:
             return expanded
-        _refuse([node for node in foreign if not _make_call(model, node)])
+        refused = [_spell_out(model, node) for node in foreign]
+        _refuse([item for item in refused if item is not None])
         expanded += [layer_of(node) for node in foreign]
         InlinePass()(model)
         model.functions.clear()
         prune(model)
-    _refuse(foreign)
+    _refuse([_unsaid(node) for node in foreign])
     return expanded
 
 
-def _refuse(nodes: list[ir.Node]) -> None:
-    if nodes:
-        items = [
-            Unsupported(layer_of(node), node.op_type, f"opset {OPSET} has no such {node.op_type}") for node in nodes
-        ]
+def _is_foreign(node: ir.Node) -> bool:
+    if node.domain == PREVIEW:
+        return _body(node) is not None
+    return node.domain == "" and not _same_words(node)
+
+
+def _spell_out(model: ir.Model, node: ir.Node) -> Unsupported | None:
+    """Replace the node, or prepare that; else what there is to say about it."""
+    view = Node(node)
+    rule = widened if _only_bfloat16_is_new(view) else RULES.get(node.op_type) if node.domain == "" else None
+    if rule is None:
+        return None if _make_call(model, node) else _unsaid(node)
+    g = GraphBuilder(graph=node.graph, before=node)
+    try:
+        with g.layer(view.layer, view.layer_type):
+            results = rule(g, view)
+    except UnsupportedLayer as error:
+        return error.item
+    replace(view, *results)
+    return None
+
+
+def _only_bfloat16_is_new(node: Node) -> bool:
+    """Opset 21 has the operator with all its words, but not for bfloat16."""
+    if node.raw.domain or not onnx.defs.has(node.op, OPSET, "") or node.dtype() is not ir.DataType.BFLOAT16:
+        return False
+    ours = onnx.defs.get_schema(node.op, OPSET, "")
+    return set(node.raw.attributes) <= set(ours.attributes) and untaken_type(node, ours) == "tensor(bfloat16)"
+
+
+def _unsaid(node: ir.Node) -> Unsupported:
+    return Unsupported(layer_of(node), node.op_type, f"opset {OPSET} has no such {node.op_type}")
+
+
+def _refuse(items: list[Unsupported]) -> None:
+    if items:
         raise UnsupportedVersion(
             f"opset {OPSET} cannot say {'; '.join(map(str, items))}",
             hint=f"Export the model at opset {OPSET} or older.",
@@ -101,15 +140,18 @@ def _make_call(model: ir.Model, node: ir.Node) -> bool:
     if proto is None:
         return False
     name = f"{node.op_type}{len(model.functions)}"
-    version = node.version or OPSET
-    for attribute in onnx.defs.get_schema(node.op_type, version, "").attributes.values():
+    version = node.version or (1 if node.domain else OPSET)
+    for attribute in onnx.defs.get_schema(node.op_type, version, node.domain).attributes.values():
         if attribute.default_value.name and attribute.name not in node.attributes:
             node.attributes.add(ir.serde.deserialize_attribute(attribute.default_value))
     proto.domain, proto.name = DOMAIN, name
     _fit_outputs(proto, len(node.outputs))
     function = ir.serde.deserialize_function(proto)
+    words = model.opset_imports.get("", OPSET) if node.domain else version
     for inner in function.all_nodes():
-        inner.version = function.opset_imports.get(inner.domain, version)
+        inner.version = function.opset_imports.get(inner.domain, words)
+    for graph in [each.name for each in node.attributes.values() if each.type == ir.AttributeType.GRAPH]:
+        del node.attributes[graph]  # the body was made for this node, the graph is part of it
     function.opset_imports.clear()
     model.functions[function.identifier()] = function
     node.domain, node.op_type, node.version = DOMAIN, name, None
@@ -127,10 +169,10 @@ def _fit_outputs(proto: onnx.FunctionProto, count: int) -> None:
 
 def _body(node: ir.Node) -> onnx.FunctionProto | None:
     """The operator's function body, at the oldest opset that it is written for."""
-    version = node.version or OPSET
-    if not onnx.defs.has(node.op_type, version, ""):
+    version = node.version or (1 if node.domain else OPSET)
+    if not onnx.defs.has(node.op_type, version, node.domain):
         return None
-    schema: Any = onnx.defs.get_schema(node.op_type, version, "")
+    schema: Any = onnx.defs.get_schema(node.op_type, version, node.domain)
     data = b""
     if schema.has_function:
         data = schema.get_function_with_opset_version(min(schema.function_opset_versions))

@@ -13,6 +13,10 @@ from workers.hub import IR_VERSION, OPSET
 SMALL = 4096
 
 
+# ONNX infers nothing for these; what comes out is as what goes in.
+LIKE_INPUT = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+
+
 @cache
 def _schema(op_type: str, domain: str, version: int) -> onnx.defs.OpSchema:
     return onnx.defs.get_schema(op_type, version, domain)
@@ -41,6 +45,9 @@ def infer(node: ir.Node, version: int | None = None) -> None:
     domain = "" if node.domain == "ai.onnx" else node.domain
     version = version or (OPSET if domain == "" else 1)
     if not onnx.defs.has(node.op_type, version, domain) or any(v is not None and v.type is None for v in node.inputs):
+        return
+    if node.op_type in LIKE_INPUT and domain == "" and node.inputs[0] is not None:
+        node.outputs[0].type, node.outputs[0].shape = node.inputs[0].type, node.inputs[0].shape
         return
     types, data = _known(node)
     imports = [onnx.helper.make_opsetid(domain, version)]

@@ -6,6 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from workers.errors import CheckerFailed
+from workers.hub.infer import LIKE_INPUT, infer
 from workers.hub.skeleton import checkable
 from workers.options import Options
 from workers.report.schema import Change
@@ -16,6 +17,25 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
 
     Recorded shapes that contradict the inferred ones are dropped. Raises CheckerFailed when the inputs themselves do.
     """
+    _infer_all(model)
+    unknown = [node for node in model.graph.all_nodes() if _is_skipped(node)]
+    while unknown:
+        for node in unknown:
+            infer(node)
+        _infer_all(model)
+        left = [node for node in unknown if _is_skipped(node)]
+        unknown = left if len(left) < len(unknown) else []
+    return []
+
+
+def _is_skipped(node: ir.Node) -> bool:
+    """An operator that ONNX infers nothing for, and what its input is has become known."""
+    if node.op_type not in LIKE_INPUT or node.domain or node.inputs[0] is None:
+        return False
+    return node.outputs[0].shape is None and node.inputs[0].shape is not None
+
+
+def _infer_all(model: ir.Model) -> None:
     proto = checkable(model)
     try:
         inferred = _inferred(proto)
@@ -26,7 +46,6 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
         except onnx.shape_inference.InferenceError as error:
             raise CheckerFailed(f"shapes contradict each other: {error}") from error
     _merge(model.graph, inferred.graph)
-    return []
 
 
 def infer_strictly(model: ir.Model) -> None:

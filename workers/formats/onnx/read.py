@@ -10,6 +10,8 @@ from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.onnx.recognise import is_model
 from workers.hub.external import Among
 from workers.hub.load import parse, to_ir
+from workers.hub.normalise.contrib import is_known
+from workers.hub.normalise.opset.newer import PREVIEW
 from workers.hub.provenance import layer_of
 from workers.inspect.upload import UploadedFile
 
@@ -60,9 +62,13 @@ def _check_operators(model: ir.Model) -> None:
     """Operators of other domains are refused unless the file itself defines them as functions."""
     refused = []
     for node in model.graph.all_nodes():
-        if node.domain in ("", "ai.onnx") or node.op_identifier() in model.functions:
+        if node.domain in ("", "ai.onnx", PREVIEW) or node.op_identifier() in model.functions:
+            continue
+        if is_known(node.domain, node.op_type):
             continue
         reason = f"the operator domain {node.domain!r} is not ONNX's own, and the file does not define the operator"
+        if node.domain == "com.microsoft.nchwc":
+            reason = "onnxruntime's optimiser laid its channels out for one processor; save it at the level 'extended'"
         refused.append(Unsupported(layer_of(node), f"{node.domain}::{node.op_type}", reason))
     if refused:
         raise UnsupportedOperators("onnx", refused)

@@ -14,6 +14,7 @@ from workers import __version__
 from workers.hub import IR_VERSION, OPSET
 from workers.hub.normalise import (
     constants,
+    contrib,
     cuts,
     dead,
     defaults,
@@ -41,6 +42,7 @@ PASSES: tuple[Pass, ...] = (
     infer.infer_shapes,
     cuts.cut_graph,
     functions.inline_functions,
+    contrib.spell_out,
     opset.convert_opset,
     inputs.separate_inputs,
     constants.lift_constants,

@@ -34,14 +34,19 @@ def attribute_to_input(
 def replace(node: Node, *values: ir.Value) -> None:
     """Let the node's users read ``values`` instead; names and graph outputs pass over to them."""
     for output, value in zip(node.outputs, values, strict=False):
-        name, type_, shape = output.name, output.type, output.shape
-        output.name = f"{name}_replaced"
-        output.replace_all_uses_with(value, replace_graph_outputs=True)
-        value.name = name
-        value.type, value.shape = value.type or type_, value.shape or shape
+        take_over(output, value)
     graph = node.raw.graph
     assert graph is not None
     graph.remove(node.raw, safe=True)
+
+
+def take_over(output: ir.Value, value: ir.Value) -> None:
+    """Let the users of ``output`` read ``value``, under its name."""
+    name, type_, shape = output.name, output.type, output.shape
+    output.name = f"{name}_replaced"
+    output.replace_all_uses_with(value, replace_graph_outputs=True)
+    value.name = name
+    value.type, value.shape = value.type or type_, value.shape or shape
 
 
 def refuse(node: Node, reason: str) -> UnsupportedLayer:

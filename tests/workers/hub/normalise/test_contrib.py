@@ -1,0 +1,147 @@
+"""Operators that onnxruntime's optimisers make, against onnxruntime: as they are, and in ONNX's own words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.suite import by_onnxruntime
+from tests.workers.hub.normalise.table_contrib import CASES, Contrib, X, f
+from workers.errors import ConversionError, UnsupportedOperators
+from workers.formats import all_formats
+from workers.formats.contract import ReadRequest
+from workers.hub.check import check
+from workers.hub.normalise import normalise
+from workers.hub.skeleton import serialized
+from workers.inspect.upload import Upload
+
+
+def model(case: Contrib) -> onnx.ModelProto:
+    names = ["" if array is None else f"x{index}" for index, array in enumerate(case.inputs)]
+    outputs = [f"y{index}" if index in case.read else "" for index in range(case.outputs)]
+    inputs, weights = [], []
+    for index, (name, array) in enumerate(zip(names, case.inputs, strict=True)):
+        if array is None:
+            continue
+        if index < case.given:
+            dtype = helper.np_dtype_to_tensor_dtype(array.dtype)
+            inputs.append(helper.make_tensor_value_info(name, dtype, array.shape))
+        else:
+            weights.append(numpy_helper.from_array(array, name))
+    node = helper.make_node(case.op, names, outputs, domain=case.domain, **case.attributes)
+    wanted = [onnx.ValueInfoProto(name=name) for name in outputs if name]
+    graph = helper.make_graph([node], case.name, inputs, wanted, weights)
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def spelt_out(proto: onnx.ModelProto) -> onnx.ModelProto:
+    hub, changes = normalise(ir.from_proto(proto))
+    check(hub)
+    assert "contrib" in {change.name for change in changes}
+    assert {node.domain for node in hub.graph.all_nodes()} == {""}
+    return serialized(hub)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_standard_operators_compute_what_onnxruntime_computes(case: Contrib) -> None:
+    proto = model(case)
+    given = [array for array in case.inputs[: case.given] if array is not None]
+    want, got = by_onnxruntime(proto, given), by_onnxruntime(spelt_out(proto), given)
+    assert len(want) == len(got) == len(case.read)
+    for a, b in zip(want, got, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        atol = case.steps or 1e-5 * max(1.0, float(np.abs(a).max()))
+        np.testing.assert_allclose(b.astype(np.float64), a.astype(np.float64), rtol=0, atol=atol)
+
+
+REFUSED: dict[str, Contrib] = {
+    "past": Contrib("a", "Attention", [X, f(8, 24), f(24), None, f(2, 2, 2, 3, 4)], {"num_heads": 2}),
+    "packed": Contrib("m", "MultiHeadAttention", [f(2, 5, 2, 3, 4)], {"num_heads": 2}),
+    "activation 'Softplus'": Contrib("c", "FusedConv", [f(1, 1, 4, 4), f(1, 1, 3, 3)], {"activation": "Softplus"}),
+    "output 1": Contrib("s", "SkipLayerNormalization", [X, X, f(8)], outputs=2, read=(0, 1)),
+    "four bits": Contrib("n", "MatMulNBits", [f(3, 32), np.zeros((4, 1, 32), np.uint8), f(4)],
+                         {"bits": 8, "block_size": 32, "N": 4, "K": 32}),
+    "outer axes": Contrib("b", "BiasSoftmax", [X, f(2, 1, 8)], {"axis": 2, "is_inner_broadcast": 0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_forms_that_onnx_cannot_say_are_refused_by_name(words: str) -> None:
+    with pytest.raises(UnsupportedOperators, match=words) as caught:
+        normalise(ir.from_proto(model(REFUSED[words])))
+    assert REFUSED[words].op in str(caught.value)
+
+
+def transformer(width: int = 16, heads: int = 2) -> onnx.ModelProto:
+    """One encoder layer in the words of an exporter, for onnxruntime to fuse."""
+    text = f"""
+    <ir_version: 8, opset_import: ["" : 17]>
+    encoder (float[2, 5, {width}] x) => (float[2, 5, {width}] y)
+    <float[{width}, {4 * width}] w1, float[{4 * width}] b1, float[{4 * width}, {width}] w2, float[{width}] b2,
+     float[{width}] g, float[{width}] h, float[1, {width}, 5] k>
+    {{
+      s = MatMul (x, k_)
+      a = Softmax <axis = -1> (s)
+      c = MatMul (a, x)
+      r = Add (x, c)
+      n = LayerNormalization <axis = -1, epsilon = 0.00001> (r, g, h)
+      m = MatMul (n, w1)
+      o = Add (m, b1)
+      two = Constant <value_float = 1.41421354> ()
+      one = Constant <value_float = 1.0> ()
+      half = Constant <value_float = 0.5> ()
+      d = Div (o, two)
+      e = Erf (d)
+      p = Add (e, one)
+      q = Mul (o, p)
+      t = Mul (q, half)
+      v = MatMul (t, w2)
+      w = Add (v, b2)
+      z = Add (w, n)
+      y = LayerNormalization <axis = -1, epsilon = 0.00001> (z, g, h)
+    }}""".replace("k_", "kt").replace("s = MatMul", "kt = Transpose <perm = [0, 2, 1]> (x)\n      s = MatMul")
+    proto = onnx.parser.parse_model(text.replace(f", float[1, {width}, 5] k", ""))
+    rng = np.random.default_rng(5)
+    for value in list(proto.graph.initializer):
+        array = rng.standard_normal(tuple(value.dims)).astype(np.float32) * 0.3
+        value.CopyFrom(numpy_helper.from_array(array, value.name))
+    return proto
+
+
+@pytest.mark.parametrize("level", ["basic", "extended"])
+def test_a_model_that_onnxruntime_optimised_is_read(level: str, tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_ENABLE_{level.upper()}")
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    original = transformer()
+    onnxruntime.InferenceSession(original.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    reading = all_formats()["onnx"].read
+    assert reading is not None
+    hub, _ = normalise(reading(ReadRequest(Upload.of(tmp_path / "optimised.onnx"))).model)
+    check(hub)
+    x = np.random.default_rng(0).standard_normal((2, 5, 16)).astype(np.float32)
+    want, got = by_onnxruntime(original, [x])[0], by_onnxruntime(serialized(hub), [x])[0]
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    if level == "extended":
+        assert "com.microsoft" in {node.domain for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
+
+
+def test_a_processor_s_own_layout_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], domain="com.microsoft.nchwc")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 4, 4])
+    graph = helper.make_graph([node], "n", [x], [onnx.ValueInfoProto(name="y")],
+                              [numpy_helper.from_array(f(8, 8, 1, 1), "w")])  # fmt: skip
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft.nchwc", 1)]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString())
+    reading: Any = all_formats()["onnx"].read
+    with pytest.raises(ConversionError, match="extended"):
+        reading(ReadRequest(Upload.of(path)))

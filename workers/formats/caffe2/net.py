@@ -7,7 +7,7 @@ operator that holds the net.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -73,7 +73,7 @@ def build(source: Assembled, options: Options) -> Graph:
     operators, notes = _without_training(source)
     inputs = _input_names(source, options, operators)
     init = [op for op in source.init if not set(op.outputs) & set(inputs)]
-    steps, last = _versions([*init, *operators])
+    steps, last = _versions([*init, *operators], [*source.external_inputs, *source.params])
     _check_named(options.inputs, last, "inputs", source)
     producer = {blob: step for step in steps for blob in step.made()}
     cuts = {last[name]: name for name in options.inputs}
@@ -82,7 +82,8 @@ def build(source: Assembled, options: Options) -> Graph:
     for blob, name in cuts.items():
         if blob not in free and blob not in outputs:
             raise InvalidOptions(f"the option 'inputs' names {name!r}, which the outputs do not need")
-    found = _ordered(source, inputs, [blob for blob in free if blob.name not in source.params or blob.name in inputs])
+    fed = [blob for blob in free if blob.name not in source.params or blob.name in inputs]
+    found = _ordered(source, inputs, fed, options)
     _check_parameters(source, options, needed, found, inputs, cuts)
     return Graph(source, needed, found, outputs, training, set(options.inputs), last, [*notes, *said])
 
@@ -90,14 +91,17 @@ def build(source: Assembled, options: Options) -> Graph:
 # --- versions --------------------------------------------------------------------------------------------------------
 
 
-def _versions(operators: Sequence[Operator]) -> tuple[list[Step], dict[str, Blob]]:
+def _versions(operators: Sequence[Operator], outside: Iterable[str]) -> tuple[list[Step], dict[str, Blob]]:
     current: dict[str, Blob] = {}
+    known = set(outside)
     counts: dict[str, int] = {}
     steps = []
     for op in operators:
         inputs = tuple(_current(current, name) for name in op.inputs)
-        reads, _ = _nested(op)
-        outer = {name: _current(current, name) for name in reads}
+        reads, writes = _nested(op)
+        # A branch that does not write a blob leaves it as it was, where it was something.
+        kept = [name for name in writes if name in current or name in known]
+        outer = {name: _current(current, name) for name in (*reads, *kept)}
         made = []
         for name in (*op.outputs, *written_names(op)):
             counts[name] = counts.get(name, 0) + 1
@@ -123,8 +127,7 @@ def _nested(op: Operator) -> tuple[list[str], list[str]]:
         mine, theirs = free_blobs(net)
         reads.update(dict.fromkeys(mine))
         writes.update(dict.fromkeys(theirs))
-    # A branch that does not write a blob leaves it as it was.
-    return list({**reads, **writes}), list(writes)
+    return list(reads), list(writes)
 
 
 def written_names(op: Operator) -> list[str]:
@@ -230,9 +233,15 @@ def _data_names(operators: Sequence[Operator]) -> tuple[set[str], set[str]]:
     return sure, anywhere
 
 
-def _ordered(source: Assembled, inputs: Sequence[str], free: Sequence[Blob]) -> list[Blob]:
-    """Inputs in the order in which the files list them; those that they do not list come last, as they are met."""
+def _ordered(source: Assembled, inputs: Sequence[str], free: Sequence[Blob], options: Options) -> list[Blob]:
+    """Inputs in the order in which the files list them; those that they do not list come last, as they are met.
+
+    A user who gives the shapes of all inputs thereby gives their order: that of the files has no meaning to Caffe2,
+    which feeds blobs by name.
+    """
     listed = list(inputs) or list(source.external_inputs)
+    if all(blob.name in options.input_shapes for blob in free):
+        listed = list(options.input_shapes)
     place = {name: index for index, name in enumerate(dict.fromkeys((*listed, *source.external_inputs)))}
     return sorted(free, key=lambda blob: place.get(blob.name, len(place)))
 

@@ -327,9 +327,6 @@ def shapes():
     case("ConstantFill-extra", dict(x=normal("N", 3)), op="ConstantFill", value=2., extra_shape=[2])
     case("ConstantFill-shape", dict(s=i8(2, 3)), op="ConstantFill", value=2., input_as_shape=1)
     case("ConstantFill-intdefault", dict(x=normal("N", 3)), op="ConstantFill", value=2)
-    case("DiagonalFill", {}, shape=[3, 3], value=2.)
-    case("RangeFill", {}, shape=[2, 3])
-    case("Float16ConstantFill", {}, shape=[2, 3], value=2.5)
     case("ResizeNearest", X, width_scale=2., height_scale=1.5)
     case("ResizeNearest-down", X, width_scale=.5, height_scale=.7)
     case("ResizeNearest-nhwc", XL, width_scale=2., height_scale=2., order="NHWC")
@@ -392,7 +389,6 @@ def sparse():
     case("Find-missing", dict(i=i4(3, 5, 7), q=i4(5, 8, 3)), missing_value=-7)
     case("Unique", dict(i=i4(5, 2, 5, 9, 2)), outs=2)
     case("Unique-long", dict(i=i8(5, 2, 5, 9, 2)))
-    case("ScatterAssign", dict(x=normal(5, 2), i=i4(3, 1), r=unit(2, 2)))
     for op in ("SparseLengthsSum", "SparseLengthsMean"):
         case(op, dict(t=table, i=idx, l=lens))
         case(op + "-int", dict(t=table, i=idx.astype("i4"), l=lens))
@@ -489,8 +485,6 @@ def detection():
     case("CollectAndDistributeFpnRpnProposals", levels, outs=5, **a)
     case("CollectRpnProposals", levels, rpn_min_level=2, rpn_max_level=4, rpn_post_nms_topN=9)
     case("DistributeFpnProposals", dict(r=boxes(9, "dist")), outs=4, roi_min_level=2, roi_max_level=4, roi_canonical_scale=14, roi_canonical_level=3)
-    maps = lambda m, seed: 2 * normal(3, 2, 8, 8)(m)
-    case("HeatmapMaxKeypoint", dict(m=maps, r=boxes(3, "hm", 1, False)))
 
 
 def units():

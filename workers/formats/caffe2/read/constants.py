@@ -104,9 +104,12 @@ def constant_fill(g: GraphBuilder, layer: Layer, like: Value | None = None) -> V
         return _made(g, layer, np.full(shape, value, value.dtype))
     if layer.flag("input_as_shape"):
         sizes = _concat(g, cast(g, like, I64), extra)
-        wanted = g.const(like)
+        wanted, rank = g.const(like), layer.size(like, 0) + len(extra)
         if wanted is not None:
             check_constant(layer, prod([*(int(size) for size in wanted.ravel()), *extra]))
+        y = g.Expand(value, sizes)
+        y.shape = y.shape or ir.Shape([None] * rank)
+        return y
     else:
         if all(isinstance(dim, int) for dim in layer.shape(like)):
             check_constant(layer, prod([*layer.sizes(like), *extra]))

@@ -58,30 +58,32 @@ def _results(layer: Layer) -> list[str]:
 
 
 @reads("If", "AsyncIf")
-def if_(g: GraphBuilder, layer: Layer, condition: Value, *rest: Value) -> list[Value]:
-    """Both branches yield all the blobs that either writes."""
-    wanted = _results(layer)
+def if_(g: GraphBuilder, layer: Layer, condition: Value, *rest: Value) -> list[Value | None]:
+    """Both branches yield all the blobs that either writes; one that has no value after the other is lost."""
     before = {**layer.outer, **dict(zip(layer.op.inputs[1:], rest, strict=True))}
-    found: list[list[Value]] = []
-    bodies = []
+    afters, bodies = [], []
     for key in ("then_net", "else_net"):
         body = g.inner(f"{layer.name}_{key}")
         after = dict(before)
         if key == "then_net" or key in layer.op.nets:
             after = run_net(layer, body, inner_net(layer, key), before)
-        missing = [name for name in wanted if name not in after]
-        if missing:
-            raise layer.unsupported(f"the blob {missing[0]!r} has no value when its {key} is taken")
-        values = [own(body, after[name]) for name in wanted]
+        afters.append(after)
+        bodies.append(body)
+    wanted = [name for name in _results(layer) if all(name in after for after in afters)]
+    found = [[own(body, after[name]) for name in wanted] for body, after in zip(bodies, afters, strict=True)]
+    for body, values in zip(bodies, found, strict=True):
         for value in values:
             body.output(value)
-        found.append(values)
-        bodies.append(body.graph)
     if not wanted:
-        return []
-    outputs = g.ops(
-        "If", yes(g, layer, condition), outputs=len(wanted), then_branch=bodies[0], else_branch=bodies[1]
-    )  # fmt: skip
+        return [None for _ in _results(layer)]
+    then, other = (body.graph for body in bodies)
+    outputs = g.ops("If", yes(g, layer, condition), outputs=len(wanted), then_branch=then, else_branch=other)
+    by_name = dict(zip(wanted, _merged(layer, outputs, found), strict=True))
+    return [by_name.get(name) for name in _results(layer)]
+
+
+def _merged(layer: Layer, outputs: list[Value], found: Sequence[Sequence[Value]]) -> list[Value]:
+    """The outputs with what both branches know of their shapes."""
     typed(outputs, found[0])
     for output, one, two in zip(outputs, *found, strict=True):
         if one.shape is not None and two.shape is not None and one.shape != two.shape:

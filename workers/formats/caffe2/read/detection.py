@@ -169,20 +169,24 @@ def box_with_nms_limit(
         raise layer.unsupported("its boxes are rotated; ONNX knows upright ones only")
     parts: list[list[Value]] = []
     for index in range(images):
-        rows = [_of_image(g, x, splits, index, images) for x in (scores, found)]
+        rows = [_of_image(g, layer, x, splits, index, images) for x in (scores, found)]
         parts.append(_limited(g, layer, rows[0], rows[1]))
     joined = [group[0] if images == 1 else g.Concat(*group, axis=0) for group in zip(*parts, strict=True)]
     return joined[: layer.outputs]
 
 
-def _of_image(g: GraphBuilder, x: Value, splits: Value | None, index: int, images: int) -> Value:
+def _of_image(
+    g: GraphBuilder, layer: Layer, x: Value, splits: Value | None, index: int, images: int
+) -> Value:
     """The rows of one image, whose number the splits say."""
     if splits is None or images == 1:
         return x
     ends = g.Cast(g.CumSum(splits, np.asarray(0)), to=int(I64))
     stop = g.Slice(ends, [index], [index + 1], [0])
     start = g.Slice(ends, [index - 1], [index], [0]) if index else g.constant([0])
-    return g.Slice(x, start, stop, [0])
+    y = g.Slice(x, start, stop, [0])
+    y.shape = ir.Shape([None, *layer.shape(x)[1:]])
+    return y
 
 
 def _limited(g: GraphBuilder, layer: Layer, scores: Value, found: Value) -> list[Value]:
@@ -209,7 +213,7 @@ def _limited(g: GraphBuilder, layer: Layer, scores: Value, found: Value) -> list
     count = g.Cast(g.Shape(kept[0]), to=int(F32))
     hits = g.Equal(g.Unsqueeze(kept[2], [1]), (np.arange(columns) - background)[None])
     sizes = g.ReduceSum(g.Cast(hits, to=int(I32)), [0], keepdims=0)
-    return [kept[0], kept[1], classes_found, count, g.Cast(kept[3], to=int(I32)), sizes]
+    return [kept[0], kept[1], classes_found, count, g.Cast(kept[3], to=int(I32)), g.Unsqueeze(sizes, [0])]
 
 
 def _by_class(g: GraphBuilder, layer: Layer, found: Value, columns: int, classes: int) -> Value:
@@ -278,9 +282,9 @@ def _distributed(g: GraphBuilder, layer: Layer, rois: Value) -> list[Value]:
 def _levels(g: GraphBuilder, layer: Layer, rois: Value, low: int, high: int) -> Value:
     """floor(canonical level + log2(side / canonical scale + 1e-6)), kept within the levels."""
     plus = np.asarray(box.plus_one(layer), np.float32)
-    scale, start = layer.real("roi_canonical_scale", 224.0), layer.real("roi_canonical_level", 4.0)
+    scale, start = layer.integer("roi_canonical_scale", 224), layer.integer("roi_canonical_level", 4)
     if scale <= 0:
-        raise layer.malformed(f"its roi_canonical_scale is {scale:g}")
+        raise layer.malformed(f"its roi_canonical_scale is {scale}")
     sides = g.Add(g.Sub(box.columns(g, rois, 3, 5), box.columns(g, rois, 1, 3)), plus)
     area = g.Max(g.ReduceProd(sides, [1], keepdims=0), np.asarray(0, np.float32))
     ratio = g.Add(g.Div(g.Sqrt(area), np.asarray(scale, np.float32)), np.asarray(1e-6, np.float32))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import BOOL, FLOATS, I32, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import BOOL, FLOATS, I32, U8, Layer, Value, cast, reads
 from workers.hub.graph import GraphBuilder
 
 BINARY = {
@@ -147,8 +147,8 @@ def replace_nan(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("IsNaN")
 def is_nan(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """1 where it is one, in the tensor's own type."""
-    return g.Cast(g.IsNaN(x), to=int(layer.element(x)))
+    """1 where it is one: uint8."""
+    return g.Cast(g.IsNaN(x), to=int(U8))
 
 
 @reads("Bucketize")

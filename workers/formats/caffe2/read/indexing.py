@@ -52,13 +52,13 @@ def _matched(g: GraphBuilder, layer: Layer, x: Value, indices: Value, axis: int)
 
 @reads("OneHot")
 def one_hot(g: GraphBuilder, layer: Layer, indices: Value, size: Value) -> Value:
-    """[N, size] of uint8."""
+    """[N, size] of floats."""
     layer.rank(indices, 1)
     depth = g.Reshape(size, g.constant(np.empty(0, np.int64)))
     found = g.const(size)
     if found is not None and not 0 < int(found.ravel()[0]) <= 1 << 24:
         raise layer.malformed(f"its size is {found.tolist()}")
-    return g.Cast(g.OneHot(indices, depth, np.asarray([0, 1], np.int32), axis=-1), to=int(U8))
+    return g.OneHot(cast(g, indices, I64), cast(g, depth, I64), np.asarray([0, 1], np.float32), axis=-1)
 
 
 @reads("BatchOneHot")
@@ -85,8 +85,8 @@ def find(g: GraphBuilder, layer: Layer, index: Value, query: Value) -> Value:
 def unique(g: GraphBuilder, layer: Layer, indices: Value) -> list[Value]:
     """Sorted, each once; then for every index where its value stands: int32."""
     layer.rank(indices, 1)
-    values, _, inverse, _ = g.ops("Unique", indices, outputs=4, sorted=1)
-    return [values, g.Cast(inverse, to=int(I32))][: layer.outputs]
+    values, _, inverse, _ = g.ops("Unique", cast(g, indices, I64), outputs=4, sorted=1)
+    return [cast(g, values, layer.element(indices)), g.Cast(inverse, to=int(I32))][: layer.outputs]
 
 
 @reads("ScatterAssign")

@@ -34,7 +34,9 @@ def shapes(graph: Graph, options: Options) -> Shapes:
     found: Shapes = {}
     missing = []
     for name in graph.input_names:
-        shape = options.input_shapes.get(name) or _declared(graph, name) or _dense(graph, name, options)
+        shape = options.input_shapes.get(name)
+        if shape is None:
+            shape = _declared(graph, name) or _dense(graph, name, options)
         if shape is None:
             missing.append(name)
         else:
@@ -151,6 +153,11 @@ def _guessed(graph: Graph, name: str) -> ir.DataType:
 # --- free axes -------------------------------------------------------------------------------------------------------
 
 
+def _is_time_major(step: Step) -> bool:
+    first = step.op.args.get("batch_first")
+    return step.op.type == "InferenceLSTM" and (first is None or not first.i)
+
+
 def freed(graph: Graph, fixed: Shapes, options: Options) -> Shapes:
     """The shapes with the batch axis free, unless the user named axes himself or wants none.
 
@@ -159,7 +166,8 @@ def freed(graph: Graph, fixed: Shapes, options: Options) -> Shapes:
     """
     if not options.dynamic_batch or any(not isinstance(size, int) for shape in fixed.values() for size in shape):
         return fixed
-    time_major = any(step.op.type in RECURRENT for step in graph.steps)
+    time_major = any(step.op.type in RECURRENT or _is_time_major(step) for step in graph.steps)
+    states = {name for step in graph.steps if step.op.type == "InferenceLSTM" for name in step.op.inputs[1:3]}
     regions = {
         step.op.inputs[REGIONS[step.op.type]] for step in graph.steps
         if step.op.type in REGIONS and len(step.op.inputs) > REGIONS[step.op.type]
@@ -167,7 +175,7 @@ def freed(graph: Graph, fixed: Shapes, options: Options) -> Shapes:
     result: Shapes = {}
     batch: Dim = None
     for name, shape in fixed.items():
-        axis = int(time_major and len(shape) > 1)
+        axis = int((time_major or name in states) and len(shape) > 1)
         if name in regions and shape:
             result[name] = [f"{name}_count", *shape[1:]]
         elif axis >= len(shape):

@@ -21,7 +21,7 @@ from workers.inspect.schema import Message
 
 Value = ir.Value
 Array = npt.NDArray[Any]
-Rule = Callable[..., "Value | Sequence[Value]"]
+Rule = Callable[..., "Value | Sequence[Value | None]"]
 reads: Reads[Rule] = Reads("Caffe2")
 F32, F64, F16, I64, I32, BOOL, U8, I8, I16 = (
     ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.INT64, ir.DataType.INT32,

@@ -85,8 +85,8 @@ def _refuse_lacking(state: Pass, op: Operator, blobs: Sequence[Blob]) -> None:
 def _operator(
     state: Pass, g: GraphBuilder, op: Operator, inputs: Sequence[Value | None], outer: Mapping[str, Value],
     used: Sequence[str] | None = None,
-) -> list[Value] | None:
-    """The results of one operator; None when it could not be read."""
+) -> list[Value | None] | None:
+    """The results of one operator, None for those it has none of; None at all when it could not be read."""
     rule = reads.find(op.type)
     if rule is None:
         state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
@@ -97,7 +97,7 @@ def _operator(
     try:
         with g.layer(op.name, op.type):
             result = _call(rule, g, layer, xs)
-            results = [result] if isinstance(result, ir.Value) else list(result)
+            results: list[Value | None] = [result] if isinstance(result, ir.Value) else list(result)
             results = _folded(g, start, results, state.scope)
     except UnsupportedLayer as error:
         state.refused.append(error.item)
@@ -109,12 +109,12 @@ def _operator(
         raise layer.malformed(f"its inputs do not fit it: {_plain(error)}") from error
     made = {id(value) for node in g.made[start:] for value in node.outputs}
     for name, value in zip(op.outputs, results, strict=False):
-        if id(value) in made and name:
+        if value is not None and id(value) in made and name:
             g.rename(value, name)
     return results
 
 
-def _call(rule: Rule, g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Value | Sequence[Value]:
+def _call(rule: Rule, g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Value | Sequence[Value | None]:
     form = _SIGNATURES.setdefault(rule, signature(rule))
     try:
         form.bind(g, layer, *xs)
@@ -123,11 +123,13 @@ def _call(rule: Rule, g: GraphBuilder, layer: Layer, xs: Sequence[Value]) -> Val
     return rule(g, layer, *xs)
 
 
-def _keep(state: Pass, op: Operator, blobs: Sequence[Blob], results: Sequence[Value]) -> None:
-    for blob, value in zip(blobs, results, strict=False):
-        state.values[blob] = value
-    for blob in blobs[len(results) :]:
-        state.lacking[blob] = f"not made by {op.type} at inference"
+def _keep(state: Pass, op: Operator, blobs: Sequence[Blob], results: Sequence[Value | None]) -> None:
+    for place, blob in enumerate(blobs):
+        value = results[place] if place < len(results) else None
+        if value is None:
+            state.lacking[blob] = f"not made by {op.type} at inference"
+        else:
+            state.values[blob] = value
 
 
 def _plain(error: Exception) -> str:
@@ -138,7 +140,7 @@ def _plain(error: Exception) -> str:
 # --- constants -------------------------------------------------------------------------------------------------------
 
 
-def _folded(g: GraphBuilder, start: int, results: list[Value], scope: Scope) -> list[Value]:
+def _folded(g: GraphBuilder, start: int, results: list[Value | None], scope: Scope) -> list[Value | None]:
     """Nodes of small constants are computed at once, so that the shapes and sizes they make are known."""
     replaced: dict[Value, Value] = {}
     for node in list(g.made[start:]):
@@ -154,7 +156,7 @@ def _folded(g: GraphBuilder, start: int, results: list[Value], scope: Scope) -> 
                 scope.quantised[replaced[output]] = scope.quantised[output]
         g.graph.remove(node)
         g.made.remove(node)
-    return [replaced.get(value, value) for value in results]
+    return [value if value is None else replaced.get(value, value) for value in results]
 
 
 def _computed(node: ir.Node) -> list[Array] | None:
@@ -211,7 +213,7 @@ def read_inner(state: Pass, g: GraphBuilder, net: Net, values: Mapping[str, Valu
         found = _operator(inner, g, op, inputs, current)
         if inner.refused or found is None:
             raise UnsupportedOperators("caffe2", inner.refused)
-        current.update(zip(_writes(op), found, strict=False))
+        current.update((name, value) for name, value in zip(_writes(op), found, strict=False) if value is not None)
     return current
 
 
@@ -231,17 +233,28 @@ def name_values(state: Pass) -> None:
             last = state.graph.last.get(blob.name) == blob
             wanted.setdefault(value, blob.name if last else f"{blob.name}_{blob.version}")
     taken: set[str | None] = {value.name for value in graph.inputs}
-    inner = [node for node in graph.all_nodes() if node.graph is not graph]
-    taken.update(value.name for node in inner for value in node.outputs)
     for value in graph.outputs:
         value.name = _free_name(wanted.pop(value), taken)
-    for value in list(graph.initializers.values()):
+    for value in [*graph.initializers.values(), *_inner_values(graph)]:
         value.name = _free_name(value.name or "const", taken)
     for value, name in wanted.items():
         value.name = _free_name(name, taken)
     outputs = set(graph.outputs)
     for value in [value for node in graph for value in node.outputs if value not in wanted and value not in outputs]:
         value.name = _free_name(value.name or "value", taken)
+
+
+def _inner_values(graph: ir.Graph) -> list[Value]:
+    """Inputs, initialisers and results of all nested graphs."""
+    inner: dict[ir.Graph, None] = {}
+    for node in graph.all_nodes():
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                inner[attribute.as_graph()] = None
+    return [
+        value for part in inner
+        for value in (*part.inputs, *part.initializers.values(), *(out for node in part for out in node.outputs))
+    ]  # fmt: skip
 
 
 def _free_name(name: str, taken: set[str | None]) -> str:

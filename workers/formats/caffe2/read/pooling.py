@@ -30,12 +30,12 @@ def average_pool(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return back(g, layer, averaged(g, layer, first(g, layer, x)))
 
 
-def averaged(g: GraphBuilder, layer: Layer, x: Value) -> Value:
+def averaged(g: GraphBuilder, layer: Layer, x: Value, *, include: bool = False) -> Value:
     if layer.flag("global_pooling"):
         return g.GlobalAveragePool(x)
     sides = _sides(layer, x)
-    include = int(layer.flag("count_include_pad"))
-    return g.AveragePool(x, count_include_pad=include, dilations=_dilations(sides), **attributes(sides))
+    count = int(include or layer.flag("count_include_pad"))
+    return g.AveragePool(x, count_include_pad=count, dilations=_dilations(sides), **attributes(sides))
 
 
 def _dilations(sides: Sequence[Side]) -> list[int] | None:
@@ -82,5 +82,5 @@ def _caffe(layer: Layer, side: Side) -> Side:
     out = -(-(side.size + 2 * side.begin - side.kernel) // side.stride) + 1
     if side.begin > 0 and (out - 1) * side.stride >= side.size + side.begin:
         out -= 1
-    return replace(side, end=(out - 1) * side.stride + side.kernel - side.size - side.begin)
+    return replace(side, end=max((out - 1) * side.stride + side.kernel - side.size - side.begin, 0))
 

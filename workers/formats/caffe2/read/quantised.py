@@ -157,8 +157,9 @@ def int8_max_pool(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("Int8AveragePool", "Int8AveragePoolRelu")
 def int8_average_pool(g: GraphBuilder, layer: Layer, x: Value) -> Value:
+    """Padding counts as zeros."""
     _nhwc(layer, x)
-    y = averaged(g, layer, _first(g, layer, x))
+    y = averaged(g, layer, _first(g, layer, x), include=True)
     y = g.Relu(y) if layer.type.endswith("Relu") else y
     return quantised(g, layer, moved(g, y, 4, back=True))
 
@@ -202,14 +203,20 @@ def int8_softmax(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("Int8Concat")
 def int8_concat(g: GraphBuilder, layer: Layer, *xs: Value) -> Value:
-    """Along the last axis unless an axis is given; all inputs have one meaning, which stays."""
+    """Along the axis, or the channels of ``order``, or else the batch; all inputs have one meaning, which stays."""
     if not xs:
         raise layer.malformed("it has no inputs")
     scale = _scale(layer)
     same = [x if _meaning(layer, x) == scale else quantised(g, layer, real(g, layer, x), scale) for x in xs]
-    y = concatenated(g, layer, same, layer.integer("axis") if layer.has("axis") else 3)
+    y = concatenated(g, layer, same, _axis(layer))
     layer.scope.quantised[y] = scale
     return y
+
+
+def _axis(layer: Layer) -> int:
+    if layer.has("axis"):
+        return layer.integer("axis")
+    return layer.word("order", "NCHW").find("C") if layer.has("order") else 0
 
 
 @reads("Int8ChannelShuffle")

@@ -91,6 +91,20 @@ def reduce_tail_sum(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.ReduceSum(x, list(range(1, rank)), keepdims=0) if rank > 1 else g.Identity(x)
 
 
+@reads("SumReduceLike")
+def sum_reduce_like(g: GraphBuilder, layer: Layer, x: Value, like: Value) -> Value:
+    """Over the axes that the second tensor lacks, whose own stand at the end or from ``axis`` on."""
+    rank, kept = layer.rank(x), layer.rank(like)
+    axis = layer.integer("axis", -1)
+    if layer.has("axis_str") or kept > rank:
+        raise layer.unsupported("it names its axis by a letter or reduces to more axes than it has")
+    start = rank - kept if axis == -1 else axis
+    if not 0 <= start <= rank - kept:
+        raise layer.malformed(f"its axis {axis} does not fit inputs of {rank} and {kept} axes")
+    axes = [place for place in range(rank) if not start <= place < start + kept]
+    return g.ReduceSum(x, axes, keepdims=0) if axes else g.Identity(x)
+
+
 # --- over everything -------------------------------------------------------------------------------------------------
 
 

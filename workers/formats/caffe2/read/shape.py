@@ -121,11 +121,10 @@ def nchw_to_nhwc(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("MergeDim")
 def merge_dim(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """The first num_dims + 1 axes become one."""
-    count, shape = layer.integer("num_dims", 1), layer.shape(x)
-    if not 1 <= count < len(shape):
-        raise layer.malformed(f"it merges {count + 1} of {len(shape)} axes")
-    return reshape(g, layer, x, [times(shape[: count + 1]), *shape[count + 1 :]])
+    """The first two axes become one, whatever num_dims says."""
+    layer.rank(x, *range(2, 33))
+    shape = layer.shape(x)
+    return reshape(g, layer, x, [times(shape[:2]), *shape[2:]])
 
 
 @reads("PrependDim")
@@ -217,7 +216,8 @@ def split_by_lengths(g: GraphBuilder, layer: Layer, x: Value, lengths: Value) ->
     found, count = g.const(lengths), layer.outputs
     if found is None:
         raise layer.free("the sizes of its parts depend on the data")
-    axis = layer.axis(layer.integer("axis", 0), layer.rank(x, *range(1, 33)))
+    place = layer.integer("axis") if layer.has("axis") else layer.word("order", "NCHW").find("C")
+    axis = layer.axis(place, layer.rank(x, *range(1, 33)))
     if found.size % count:
         raise layer.malformed(f"{found.size} lengths cannot be shared out among {count} outputs")
     parts = [int(part) for part in found.reshape(count, -1).sum(axis=1)]

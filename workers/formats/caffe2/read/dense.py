@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from workers.formats.caffe2.read.layer import Layer, Value, prod, reads
 from workers.formats.caffe2.read.sizes import reshape, times
 from workers.hub.graph import GraphBuilder
@@ -41,7 +39,6 @@ def _dense(g: GraphBuilder, layer: Layer, x: Value, weight: Value, bias: Value, 
         weight = _reshaped(g, layer, weight, [rows, columns])
     bias = bias if len(layer.shape(bias)) == 1 else g.Reshape(bias, [width])
     outer = layer.shape(x)[:axis]
-    x, weight = _untransposed(g, layer, x, weight, axis, turned=turned)
     flat = x if rank == 2 and axis == 1 else reshape(g, layer, x, [times(outer), depth])
     y = g.Gemm(flat, weight, bias, transB=int(turned))
     return y if axis == 1 else reshape(g, layer, y, [*outer, width])
@@ -50,26 +47,6 @@ def _dense(g: GraphBuilder, layer: Layer, x: Value, weight: Value, bias: Value, 
 def _reshaped(g: GraphBuilder, layer: Layer, weight: Value, shape: list[int]) -> Value:
     array = g.const(weight)
     return g.Reshape(weight, shape) if array is None else g.weight(f"{layer.name}.weight", array.reshape(shape))
-
-
-def _untransposed(
-    g: GraphBuilder, layer: Layer, x: Value, weight: Value, axis: int, *, turned: bool
-) -> tuple[Value, Value]:
-    """Data that was only turned to channels last: the columns of a stored weight are turned back instead."""
-    node = x.producer()
-    if node is None or node.op_type != "Transpose" or axis != 1 or weight.const_value is None:
-        return x, weight
-    perm = list(node.attributes["perm"].as_ints())
-    source, array = node.inputs[0], g.const(weight)
-    if perm[0] != 0 or source is None or array is None:
-        return x, weight
-    inner = layer.sizes(x, 1)
-    back = [0, *(1 + perm[1:].index(place) for place in range(1, len(perm)))]
-    if turned:
-        array = array.reshape(-1, *inner).transpose(back).reshape(array.shape)
-    else:
-        array = np.moveaxis(np.moveaxis(array.reshape(*inner, -1), -1, 0).transpose(back), 0, -1).reshape(array.shape)
-    return source, g.weight(f"{layer.name}.weight", array)
 
 
 @reads("MatMul")

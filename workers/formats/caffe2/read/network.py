@@ -16,6 +16,7 @@ from workers.formats.caffe2.net import Blob, Graph, written_names
 from workers.formats.caffe2.operators import Net, Operator
 from workers.formats.caffe2.read.inputs import Shapes
 from workers.formats.caffe2.read.layer import Array, Layer, Rule, Scope, Value, reads
+from workers.formats.caffe2.read.layout import settle
 from workers.formats.caffe2.slots import DATA_ONLY
 from workers.formats.contract import Note, Progress
 from workers.hub.graph import GraphBuilder
@@ -229,7 +230,8 @@ def name_values(state: Pass) -> None:
     graph = state.g.graph
     wanted: dict[Value, str] = {value: name for value, name in zip(graph.outputs, state.output_names, strict=True)}
     for blob, value in state.values.items():
-        if not (value.is_graph_input() or value.is_initializer()):
+        producer = value.producer()
+        if producer is not None and producer.graph is graph:
             last = state.graph.last.get(blob.name) == blob
             wanted.setdefault(value, blob.name if last else f"{blob.name}_{blob.version}")
     taken: set[str | None] = {value.name for value in graph.inputs}
@@ -271,6 +273,8 @@ def add_outputs(state: Pass) -> list[Note]:
 
     Exporters list blobs that are never made at inference, such as the masks of dropout: these are left out, and said.
     """
+    turned = settle(state.g)
+    state.values = {blob: turned.get(value, value) for blob, value in state.values.items()}
     makers = {blob: step.op for step in state.graph.steps for blob in step.made()}
     notes = []
     for blob in state.graph.outputs:

@@ -40,11 +40,10 @@ def quick_gelu(g: GraphBuilder, node: Node) -> Value:
 
 @says("BiasSoftmax")
 def bias_softmax(g: GraphBuilder, node: Node) -> Value:
+    """Whichever axes the bias is broadcast over: it was an operand of Add before it was fused."""
     axis, rank = node.i("axis", 1), node.rank
     if rank is None or axis % rank != rank - 1:
         raise refuse(node, "it joins several axes")
-    if not node.i("is_inner_broadcast"):
-        raise refuse(node, "its bias is broadcast over outer axes")
     return g.Softmax(g.Add(node.x(), node.x(1)), axis=-1)
 
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from workers.errors import InvalidOptions, MalformedModel, MissingFile
 from workers.formats.caffe2.assemble import Assembled
 from workers.formats.caffe2.operators import FILLS, Net, Operator
-from workers.formats.caffe2.slots import BRANCHING, DATA_ONLY, INTEGER_SLOTS, TRAINING, is_parameter_slot
+from workers.formats.caffe2.slots import BRANCHING, DATA_ONLY, INTEGER_SLOTS, READERS, TRAINING, is_parameter_slot
 from workers.formats.contract import Note
 from workers.options import Options
 
@@ -156,7 +156,7 @@ def _without_training(source: Assembled) -> tuple[list[Operator], list[Note]]:
     kept: list[Operator] = []
     dropped: list[Operator] = []
     for op in source.predict:
-        (dropped if op.gradient or op.type in TRAINING else kept).append(op)
+        (dropped if op.gradient or op.type in TRAINING or op.type in READERS else kept).append(op)
     if not any(op.gradient for op in dropped):
         return kept, []
     detail = (

@@ -61,5 +61,12 @@ TRAINING = frozenset({
 })  # fmt: skip
 
 
+# What brings data in: its results become inputs.
+READERS = frozenset({
+    "TensorProtosDBInput", "ImageInput", "VideoInput", "ReadNextBatch", "DequeueBlobs", "SafeDequeueBlobs",
+    "DequeueRebatchingQueue", "CreateDB",
+})  # fmt: skip
+
+
 def is_parameter_slot(type: str, slot: int) -> bool:
     return slot in PARAMETERS.get(type, ())

@@ -58,6 +58,6 @@ def test_every_reading_function_has_a_recorded_net() -> None:
 
 
 ELSEWHERE = {
-    "copy_on_device_like", "deform_conv", "do", "int8_flatten", "log1p", "onnx_while", "random_fill",
+    "copy_on_device_like", "deform_conv", "do", "gather_nd", "int8_flatten", "log1p", "onnx_while", "random_fill",
     "spatial_softmax_with_loss",
 }  # fmt: skip

@@ -33,7 +33,7 @@ from workers.formats.caffe2.read import (
 from workers.formats.caffe2.read.inputs import Shapes, dtypes, freed, shapes
 from workers.formats.caffe2.read.layer import FreeAxis, reads
 from workers.formats.caffe2.read.network import Pass, add_outputs, name_values, run
-from workers.formats.caffe2.slots import TRAINING
+from workers.formats.caffe2.slots import READERS, TRAINING
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
 
 # Importing a family registers its operators.
@@ -118,5 +118,5 @@ def _with_cut_shapes(graph: Graph, request: ReadRequest) -> ReadRequest:
 def coverage() -> dict[str, str]:
     """Operator types: an empty string when they are read (those of training: left out), else why they are not."""
     known = reads.coverage()
-    left_out = {name for name in TRAINING if name not in known}
+    left_out = {name for name in TRAINING | READERS if name not in known}
     return dict(sorted({**known, **dict.fromkeys(left_out, "")}.items()))

@@ -12,7 +12,7 @@ from workers.hub.graph import GraphBuilder
 BINARY = {
     "Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div", "EQ": "Equal", "LT": "Less", "LE": "LessOrEqual",
     "GT": "Greater", "GE": "GreaterOrEqual", "And": "And", "Or": "Or", "Xor": "Xor", "BitwiseAnd": "BitwiseAnd",
-    "BitwiseOr": "BitwiseOr", "BitwiseXor": "BitwiseXor", "SumRelu": "Add",
+    "BitwiseOr": "BitwiseOr", "BitwiseXor": "BitwiseXor", "SumRelu": "Add", "Less": "Less",
 }  # fmt: skip
 
 
@@ -149,6 +149,16 @@ def replace_nan(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 def is_nan(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """1 where it is one: uint8."""
     return g.Cast(g.IsNaN(x), to=int(U8))
+
+
+@reads("SigmoidCrossEntropyWithLogits")
+def sigmoid_cross_entropy(g: GraphBuilder, layer: Layer, x: Value, targets: Value) -> Value:
+    """The mean over the last axis of ln(1 + exp(x)) - x t."""
+    if layer.flag("log_D_trick") or layer.flag("unjoined_lr_loss"):
+        raise layer.unsupported("its variants of the loss serve training only")
+    rank = layer.rank(x, *range(1, 9))
+    loss = g.Sub(g.Softplus(x), g.Mul(x, targets))
+    return g.ReduceMean(loss, [rank - 1], keepdims=0)
 
 
 @reads("Bucketize")

@@ -50,6 +50,11 @@ def _matched(g: GraphBuilder, layer: Layer, x: Value, indices: Value, axis: int)
     return g.GatherND(x, places, batch_dims=axis)
 
 
+@reads("GatherND")
+def gather_nd(g: GraphBuilder, layer: Layer, x: Value, indices: Value) -> Value:
+    return g.GatherND(x, cast(g, _indices(layer, indices), I64))
+
+
 @reads("OneHot")
 def one_hot(g: GraphBuilder, layer: Layer, indices: Value, size: Value) -> Value:
     """[N, size] of floats."""

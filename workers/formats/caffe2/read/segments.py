@@ -57,9 +57,7 @@ def lengths_reduce(g: GraphBuilder, layer: Layer, x: Value, lengths: Value) -> V
 
 @reads("LengthsWeightedSum")
 def lengths_weighted_sum(g: GraphBuilder, layer: Layer, x: Value, weights: Value, lengths: Value) -> Value:
-    rank = layer.rank(x, *range(1, 9))
-    rows = g.Mul(x, g.Unsqueeze(weights, list(range(1, rank))) if rank > 1 else weights)
-    return reduced(g, layer, rows, lengths, "Sum")
+    return reduced(g, layer, _weighted(g, layer, x, weights), lengths, "Sum")
 
 
 @reads("SortedSegmentSum", "SortedSegmentMean")
@@ -79,6 +77,37 @@ def sparse_segments(g: GraphBuilder, layer: Layer, table: Value, indices: Value,
     return _segments(g, layer, g.Gather(table, indices, axis=0), ids, layer.integer("num_segments", -1))
 
 
+@reads("SortedSegmentWeightedSum", "UnsortedSegmentWeightedSum")
+def weighted_segments(g: GraphBuilder, layer: Layer, x: Value, weights: Value, ids: Value) -> Value:
+    """Every row times its weight."""
+    return _segments(g, layer, _weighted(g, layer, x, weights), ids, layer.integer("num_segments", -1))
+
+
+@reads("SparseSortedSegmentWeightedSum", "SparseUnsortedSegmentWeightedSum")
+def sparse_weighted_segments(
+    g: GraphBuilder, layer: Layer, table: Value, weights: Value, indices: Value, ids: Value
+) -> Value:
+    rows = _weighted(g, layer, g.Gather(table, indices, axis=0), weights)
+    return _segments(g, layer, rows, ids, layer.integer("num_segments", -1))
+
+
+def _weighted(g: GraphBuilder, layer: Layer, x: Value, weights: Value) -> Value:
+    rank = layer.rank(x, *range(1, 9))
+    return g.Mul(x, g.Unsqueeze(weights, list(range(1, rank))) if rank > 1 else weights)
+
+
+@reads("ReduceFrontWeightedSum")
+def reduce_front_weighted_sum(g: GraphBuilder, layer: Layer, x: Value, weights: Value) -> Value:
+    """All rows, each times its weight, added up."""
+    return g.ReduceSum(_weighted(g, layer, x, weights), [0], keepdims=0)
+
+
+@reads("SegmentIdsToRanges")
+def segment_ids_to_ranges(g: GraphBuilder, layer: Layer, ids: Value, like: Value | None = None) -> Value:
+    """[segments, 2]: where each begins and how long it is."""
+    return _ranges(g, _id_lengths(g, ids, like))
+
+
 def _segments(g: GraphBuilder, layer: Layer, x: Value, ids: Value, count: int | None) -> Value:
     layer.rank(ids, 1)
     ids = cast(g, ids, I64)
@@ -95,6 +124,10 @@ def _segments(g: GraphBuilder, layer: Layer, x: Value, ids: Value, count: int | 
 @reads("LengthsToRanges")
 def lengths_to_ranges(g: GraphBuilder, layer: Layer, lengths: Value) -> Value:
     """[runs, 2]: where each begins and how long it is."""
+    return _ranges(g, lengths)
+
+
+def _ranges(g: GraphBuilder, lengths: Value) -> Value:
     starts = g.CumSum(lengths, np.asarray(0), exclusive=1)
     return g.Concat(g.Unsqueeze(starts, [1]), g.Unsqueeze(lengths, [1]), axis=1)
 
@@ -147,6 +180,10 @@ def lengths_tile(g: GraphBuilder, layer: Layer, x: Value, lengths: Value) -> Val
 @reads("SegmentIdsToLengths")
 def segment_ids_to_lengths(g: GraphBuilder, layer: Layer, ids: Value, like: Value | None = None) -> Value:
     """How long every segment is: int32."""
+    return _id_lengths(g, ids, like)
+
+
+def _id_lengths(g: GraphBuilder, ids: Value, like: Value | None) -> Value:
     places = cast(g, ids, I64)
     number = g.Shape(like, end=1) if like is not None else g.Add(g.ReduceMax(places, [0], keepdims=1), g.constant([1]))
     ones = g.Expand(np.asarray(1, np.int32), g.Shape(ids))

@@ -156,6 +156,13 @@ def size(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Size(x)
 
 
+@reads("HasElements", "IsEmpty")
+def has_elements(g: GraphBuilder, layer: Layer, x: Value) -> Value:
+    """Whether there are any numbers, or none."""
+    some = g.Greater(g.Size(x), np.asarray(0))
+    return some if layer.type == "HasElements" else g.Not(some)
+
+
 # --- joining and cutting ---------------------------------------------------------------------------------------------
 
 

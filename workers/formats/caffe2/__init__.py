@@ -24,5 +24,12 @@ FORMAT = Format(
     sniff=_sniff,
     read=Lazy("workers.formats.caffe2.read", "read"),
     coverage=_coverage,
-    verify=(Verifier(toolchain="caffe2", action="run:caffe2", title="Caffe2 (PyTorch 1.8.1)"),),
+    verify=(
+        Verifier(
+            toolchain="caffe2",
+            action="run:caffe2",
+            title="Caffe2 (PyTorch 1.8.1)",
+            doubts=Lazy("workers.formats.caffe2.doubts", "doubts"),
+        ),
+    ),
 )

@@ -6,13 +6,14 @@ result only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
 from workers.hub import IR_VERSION, OPSET
-from workers.hub.node import Array, constant_of
+from workers.hub.node import Array, Dim, Node, constant_of, shape_of
 
 # Elements that a folded result may have: sizes and scalars and bias vectors, not weights.
 LIMIT = 1 << 20
@@ -34,6 +35,9 @@ def fold(node: ir.Node) -> list[Array] | None:
         return None
     if any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for a in node.attributes.values()):
         return None
+    sizes = _sizes(node)
+    if sizes is not None:
+        return [sizes]
     arrays = {}
     for value in node.inputs:
         if value is None:
@@ -45,6 +49,51 @@ def fold(node: ir.Node) -> list[Array] | None:
     if not arrays or any(_elements(output) > LIMIT for output in node.outputs):
         return None
     return _evaluate(node, arrays)
+
+
+def _sizes(node: ir.Node) -> Array | None:
+    """What Shape and Size give, and Gather and Slice of a Shape, where the axes that are asked for are known."""
+    source = node.inputs[0] if node.inputs else None
+    if source is None:
+        return None
+    if node.op_type in ("Shape", "Size"):
+        dims = _dims(node)
+        if dims is None or not all(isinstance(dim, int) for dim in dims):
+            return None
+        sizes = np.asarray(dims, np.int64)
+        return sizes if node.op_type == "Shape" else np.asarray(sizes.prod(), np.int64)
+    shape = source.producer()
+    dims = _dims(shape) if shape is not None and shape.op_type == "Shape" and shape.domain == "" else None
+    if dims is None or node.op_type not in ("Gather", "Slice"):
+        return None
+    rest = [constant_of(value) for value in node.inputs[1:]]
+    if any(array is None for array in rest):
+        return None
+    # The places of the axes go through the operator; then it shows which of them are asked for.
+    places = _evaluate(node, {_name(source): np.arange(len(dims)), **_named(node.inputs[1:])})[0]
+    picked = [dims[int(place)] for place in places.reshape(-1).tolist()]
+    if not all(isinstance(dim, int) for dim in picked):
+        return None
+    return np.asarray(picked, np.int64).reshape(places.shape)
+
+
+def _dims(node: ir.Node) -> tuple[Dim, ...] | None:
+    """The axes that a Shape (or Size) asks for."""
+    value = node.inputs[0]
+    shape = None if value is None else shape_of(value)
+    if shape is None:
+        return None
+    view = Node(node)
+    return shape[slice(view.i("start"), view.i("end", len(shape)))]
+
+
+def _name(value: ir.Value | None) -> str:
+    return str(value.name) if value is not None else ""
+
+
+def _named(values: Sequence[ir.Value | None]) -> dict[str, Array]:
+    arrays = {_name(value): constant_of(value) for value in values if value is not None}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _elements(value: ir.Value) -> int:
@@ -61,6 +110,8 @@ def _evaluate(node: ir.Node, arrays: dict[str, Array]) -> list[Array]:
     outputs = [onnx.ValueInfoProto(name=output.name) for output in node.outputs if output.name]
     graph = onnx.helper.make_graph([ir.serde.serialize_node(node)], "constant", inputs, outputs)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    from onnx.reference import ReferenceEvaluator  # loads slowly, and few models have anything to fold
+
     with np.errstate(all="ignore"):
         results = ReferenceEvaluator(model).run(None, arrays)
     return [np.asarray(result) for result in results]

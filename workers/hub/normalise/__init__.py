@@ -13,6 +13,7 @@ import onnx_ir as ir
 from workers import __version__
 from workers.hub import IR_VERSION, OPSET
 from workers.hub.normalise import (
+    branches,
     constants,
     contrib,
     cuts,
@@ -30,6 +31,7 @@ from workers.hub.normalise import (
     order,
     padding,
     pooling,
+    scalars,
     sources,
 )
 from workers.options import DEFAULTS, Options
@@ -52,6 +54,8 @@ PASSES: tuple[Pass, ...] = (
     inference.leave_training,
     identity.remove_identities,
     fold.fold_constants,
+    branches.inline_branches,
+    scalars.make_scalars,
     identity.remove_identities,
     dead.remove_dead,
     duplicates.merge_equal,

@@ -29,7 +29,7 @@ def progress_is_open():
 PROGRESS = progress_is_open()
 
 import numpy as np  # noqa: E402
-from caffe2.proto import caffe2_pb2  # noqa: E402
+from caffe2.proto import caffe2_pb2, metanet_pb2  # noqa: E402
 from caffe2.python import workspace  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
 from google.protobuf.message import DecodeError  # noqa: E402
@@ -117,7 +117,7 @@ def load_database(path):
     chunks, meta = {}, None
     for key, blob in records_of(path):
         if key == META.decode():
-            meta = caffe2_pb2.MetaNetDef()
+            meta = metanet_pb2.MetaNetDef()
             meta.ParseFromString(blob.content)
         else:
             chunks.setdefault(key.split("#%")[0], []).append(blob)
@@ -237,6 +237,7 @@ def run_caffe2(request, folder):
         net = needed(net, names)
     net.name, net.type = "onnxhub", "simple"
     del net.external_input[:]
+    del net.external_output[:]
     for name in known:
         if not workspace.HasBlob(name) and name not in arrays:
             workspace.CreateBlob(name)

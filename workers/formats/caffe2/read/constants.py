@@ -35,7 +35,11 @@ def _shape(layer: Layer) -> list[int]:
 
 
 def _made(g: GraphBuilder, layer: Layer, array: Array) -> Value:
-    return g.weight(layer.op.outputs[0] if layer.op.outputs else layer.name, array)
+    return g.weight(_name(layer), array)
+
+
+def _name(layer: Layer) -> str:
+    return next((name for name in layer.op.outputs if name), layer.name)
 
 
 @reads(*GIVEN)
@@ -222,5 +226,5 @@ def converted(g: GraphBuilder, layer: Layer, x: Value, dtype: ir.DataType) -> Va
             return ir.Tensor(tensor.numpy().astype(dtype.numpy()))
 
     lazy = ir.LazyTensor(make, dtype=dtype, shape=ir.Shape(layer.sizes(x)))
-    return g.weight(layer.op.outputs[0] if layer.op.outputs else layer.name, lazy)
+    return g.weight(_name(layer), lazy)
 

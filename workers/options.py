@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 Dim = Annotated[int, Field(ge=1, le=2**31 - 1)] | str | None
 
@@ -35,6 +35,15 @@ class Options(BaseModel):
     dequantize: bool = Field(
         False, description="Quantised models: compute in floats everywhere, inputs and outputs included."
     )
+    precision: Literal["float16"] | None = Field(
+        None, description="Compute in half precision, except where values go beyond it; inputs and outputs stay."
+    )
+    weights: Literal["int8"] | None = Field(
+        None, description="Large weights as eight-bit integers, with a scale for each output channel."
+    )
+    io_layout: dict[str, str] = Field(
+        {}, description="Axes of inputs and outputs by name, in another order than the model's NCW, NCHW or NCDHW."
+    )
     dynamic_batch: bool = Field(True, description="Leave the batch axis free where the model allows it.")
     opset: int | None = Field(
         None, ge=9, le=30, description="Opset of a written ONNX file; the hub itself is opset 21."
@@ -59,5 +68,21 @@ class Options(BaseModel):
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
     layers: bool = Field(False, description="ONNX targets: compare every layer, also when the outputs agree.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _coarser(cls, given: Any) -> Any:
+        """What rounds by request is judged by how far it rounds, unless the user says otherwise."""
+        if isinstance(given, dict) and given.get("tolerance") is None:
+            chosen = [COARSER[value] for key in ("precision", "weights") if (value := given.get(key)) in COARSER]
+            if chosen:
+                return {**given, "tolerance": max(chosen, key=lambda tolerance: tolerance.rtol)}
+        return given
+
+
+# By the value of the option that asks for it.
+COARSER = {
+    "float16": Tolerance(rtol=1e-2, atol=1e-3, cosine=0.999),
+    "int8": Tolerance(rtol=5e-2, atol=1e-2, cosine=0.995),
+}
 
 DEFAULTS = Options()

@@ -21,6 +21,7 @@ $(RUN)/uv:
 
 $(STAMP): $(RUN)/uv pyproject.toml uv.lock
 	$(RUN)/uv sync --locked --compile-bytecode --quiet
+	$(RUN)/python -m compileall -q app workers
 	@touch $@
 
 toolchains: $(STAMP)

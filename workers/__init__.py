@@ -2,7 +2,11 @@
 
 import os
 
+from workers import late
+
 # onnxruntime's Linux wheels carry a telemetry uploader that is on by default; it reads this once, at import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+late.put_off()
 
 __version__ = "0.1.0"

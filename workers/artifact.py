@@ -1,4 +1,4 @@
-"""A written target as it lies in its folder: what to load first, and what it calls its inputs and outputs."""
+"""Running a written target as it lies in its folder."""
 
 from __future__ import annotations
 
@@ -8,38 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from workers import toolchains
+from workers.card import CARD, Card
 from workers.errors import MalformedModel, MissingFile, ToolchainMissing
 from workers.formats import all_formats
-from workers.formats.contract import Written
 from workers.parity.runtime import Session
 
-CARD = "onnxhub.json"
 HUB = "hub.onnx"
-
-
-class Card(BaseModel):
-    """``onnxhub.json``: enough to run the folder's model again."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    format: str
-    files: list[str]
-    input_names: list[str]
-    output_names: list[str]
-
-
-def leave_card(folder: Path, format: str, written: Written) -> None:
-    """Write ``onnxhub.json`` beside the target's files."""
-    card = Card(
-        format=format,
-        files=list(written.files),
-        input_names=list(written.input_names),
-        output_names=list(written.output_names),
-    )
-    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def run(folder: Path, inputs: Path) -> dict[str, npt.NDArray[Any]]:

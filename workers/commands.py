@@ -19,10 +19,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from workers import artifact, engine, terminal, toolchains
+from workers import engine, terminal, toolchains
+from workers.card import CARD
 from workers.errors import ConversionError, ParityFailed
 from workers.formats import all_formats
-from workers.parity import npz
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 tools = typer.Typer(no_args_is_help=True)
@@ -114,6 +114,9 @@ def run(
     output: Annotated[Path, typer.Option("--out", help="Where the outputs go.")],
 ) -> None:
     """Run a converted artifact in its own runtime."""
+    from workers import artifact  # these load numpy and onnxruntime, which the other commands leave to the job
+    from workers.parity import npz
+
     try:
         results = artifact.run(folder, inputs)
     except ConversionError as error:
@@ -200,7 +203,7 @@ RESULTS = ("hub.onnx", "hub.onnx.data", "samples", "report.json", "report.html")
 
 def _move_over(staged: Path, folder: Path, targets: Sequence[str]) -> None:
     """Put the results in place of those of an earlier run, none of which may be taken for this one's."""
-    earlier = [target for target in targets if (folder / target / artifact.CARD).exists()]
+    earlier = [target for target in targets if (folder / target / CARD).exists()]
     for name in (*RESULTS, *earlier):
         old = folder / name
         if old.is_dir():

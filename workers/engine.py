@@ -34,7 +34,7 @@ def run(
         (folder / "in" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         (folder / "request.json").write_text(json.dumps({**request, "out": str(out)}), encoding="utf-8")
         outcome = sandbox.run(
-            [sys.executable, "-m", "workers.child", str(folder)],
+            [sys.executable, "-m", "workers.cold", str(folder)],
             cwd=folder,
             read=[*readable_always(), *(file.resolve() for file in (*files, *extra))],
             write=[folder, out],

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import onnx_ir as ir
 
 from workers import __version__
-from workers.artifact import leave_card
+from workers.card import leave_card
 from workers.errors import ConversionError, UnsupportedConversion
 from workers.formats import all_formats
 from workers.formats.contract import Evidence, Format, Reading, ReadRequest, WriteRequest
@@ -34,7 +34,9 @@ from workers.inspect.upload import Upload, UploadedFile
 from workers.options import DEFAULTS, Options
 from workers.report import html, json
 from workers.report.schema import Change, File, Layer, Note, Report, Source, Stage, Target, Verdict
-from workers.verification import Bench
+
+if TYPE_CHECKING:
+    from workers.verification import Bench
 
 Verify = Literal["none", "hub", "target"]
 
@@ -116,6 +118,8 @@ def _convert(job: Conversion, targets: Sequence[Format], report: Report) -> None
         report.hub = describe(hub, changes, [_file(path, job.out) for path in hub_files])
     bench = None
     if job.verify != "none":
+        from workers.verification import Bench  # loads onnxruntime, which a conversion alone does without
+
         bench = Bench(job.out / "hub.onnx", hub, job.out, job.work, job.options, job.watch.progress)
         with _stage(job, report, "check"):
             bench.prepare(job.samples)

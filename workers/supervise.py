@@ -137,7 +137,7 @@ def _child(site: Site, held: Claim, folder: Path, stopped: Callable[[], bool]) -
             site.warm.close()
             site.warm = None
     return sandbox.run(
-        [sys.executable, "-m", "workers.child", str(folder)],
+        [sys.executable, "-m", "workers.cold", str(folder)],
         cwd=folder,
         read=read,
         write=[folder],

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workers.inspect.upload import Upload
 from workers.options import DEFAULTS, Options
+
+if TYPE_CHECKING:  # the formats' own modules stay light: a command line that only starts a job imports them all
+    import onnx_ir as ir
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from workers import sandbox
 from workers.errors import ConversionError, InvalidOptions, ToolchainCrashed
-from workers.parity import npz
 from workers.sandbox import Limits
 from workers.toolchains.definition import MIB, Place
+
+if TYPE_CHECKING:  # a command line that only starts a job reads this module, and numpy takes longer than all of it
+    import numpy.typing as npt
 
 PROTOCOL = 1
 ANSWER_BYTES = 16 * MIB
@@ -131,6 +130,8 @@ class Toolchain:
 
     def _ask(self, call: Call, work: Path) -> Path:
         """A folder with the call's request and inputs."""
+        import numpy as np
+
         folder = _fresh(work / self.name)
         arrays: dict[str, Any] = {f"a{index}": array for index, array in enumerate(call.inputs.values())}
         np.savez(folder / "in.npz", **arrays)
@@ -217,6 +218,8 @@ def _arrays(path: Path, limit: int) -> list[npt.NDArray[Any]]:
     if not path.is_file() or path.is_symlink():
         return []
     try:
+        from workers.parity import npz
+
         arrays = npz.load(path, limit=limit)
         return [arrays[f"a{index}"] for index in range(len(arrays))]
     except (KeyError, ValueError, OSError, InvalidOptions) as error:

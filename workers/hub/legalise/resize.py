@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
 from workers.hub import IR_VERSION, OPSET
 from workers.hub.graph import Array, GraphBuilder, Value
@@ -101,6 +100,8 @@ def matrix_of(node: Node, size: int, out: int, axis: int) -> Array:
     graph = onnx.helper.make_graph([made], "axis", kinds, [onnx.ValueInfoProto(name="y")])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     unit: dict[str, Array] = {"x": np.eye(size, dtype=np.float32)}
+    from onnx.reference import ReferenceEvaluator  # loads slowly
+
     results: Any = ReferenceEvaluator(model).run(None, {**feeds, **unit})
     return np.asarray(results[0], np.float32)
 

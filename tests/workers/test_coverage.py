@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
-from workers.coverage import pages
+from workers.coverage import pages, readme
 
-DOCS = Path(__file__).parents[2] / "docs" / "formats"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "formats"
 
 
 def test_the_pages_are_up_to_date() -> None:
     written = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-    assert written == pages(), "run: python -m workers.coverage docs"
+    assert written == pages(), "run: python -m workers.coverage ."
+
+
+def test_the_readme_counts_what_the_code_does() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text == readme(text), "run: python -m workers.coverage ."
 
 
 def test_every_refusal_has_a_reason_in_words() -> None:

@@ -131,6 +131,7 @@ class Format:
     ``sniff(Upload) -> Evidence | None``; ``read(ReadRequest) -> Reading``; ``write(WriteRequest) -> Written``;
     ``legalise(model)`` rewrites a hub model in place until the writer can say all of it, or raises
     UnsupportedOperators.
+    ``variants``: which files of this system, in a few words for the list of formats.
     ``coverage() -> {"read": {type: reason or ""}, "write": {...}}`` lists layer types: empty reason means supported.
     """
 
@@ -145,3 +146,4 @@ class Format:
     verify: tuple[Verifier, ...] = ()
     exports: tuple[Export, ...] = ()
     needs: str = ""
+    variants: str = ""

@@ -23,6 +23,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="caffe",
     title="Caffe",
+    variants="BVLC and the SSD fork; V0, V1, V2; HDF5 weights",
     extensions=(".prototxt", ".caffemodel", ".caffemodel.h5"),
     sniff=_sniff,
     read=Lazy("workers.formats.caffe.read", "read"),

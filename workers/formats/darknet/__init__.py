@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="darknet",
     title="Darknet",
+    variants="cfg + weights of both lineages",
     extensions=(".cfg", ".weights"),
     sniff=_sniff,
     read=Lazy("workers.formats.darknet.read", "read"),

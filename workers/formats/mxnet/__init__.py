@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="mxnet",
     title="MXNet",
+    variants="symbol JSON of 0.8 to 1.9, parameters of every generation, Gluon exports",
     extensions=("-symbol.json", ".params"),
     sniff=_sniff,
     read=Lazy("workers.formats.mxnet.read", "read"),

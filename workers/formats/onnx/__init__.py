@@ -14,6 +14,7 @@ def _sniff(upload: Upload) -> Evidence | None:
 FORMAT = Format(
     name="onnx",
     title="ONNX",
+    variants="opset 1 and up, external data",
     extensions=(".onnx",),
     sniff=_sniff,
     read=Lazy("workers.formats.onnx.read", "read"),

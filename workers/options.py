@@ -73,7 +73,8 @@ class Options(BaseModel):
     def _coarser(cls, given: Any) -> Any:
         """What rounds by request is judged by how far it rounds, unless the user says otherwise."""
         if isinstance(given, dict) and given.get("tolerance") is None:
-            chosen = [COARSER[value] for key in ("precision", "weights") if (value := given.get(key)) in COARSER]
+            asked = [str(given.get(key)) for key in ("precision", "weights")]
+            chosen = [COARSER[value] for value in asked if value in COARSER]
             if chosen:
                 return {**given, "tolerance": max(chosen, key=lambda tolerance: tolerance.rtol)}
         return given

@@ -31,6 +31,13 @@ def remove_dead(model: ir.Model, options: Options) -> list[Change]:
     ]
 
 
+def drop_unused(model: ir.Model, options: Options) -> list[Change]:
+    """Remove the initialisers that another pass has put something in the place of; nothing to report."""
+    for graph in model.graphs():
+        _drop_initializers(graph)
+    return []
+
+
 def prune(model: ir.Model) -> list[str]:
     """Remove every node that no output of its graph needs; the source layers of those removed."""
     return [layer for graph in _inner_last(model.graph) for layer in _prune_graph(graph)]

@@ -77,7 +77,7 @@ def build(source: Assembled, options: Options) -> Graph:
     _check_named(options.inputs, last, "inputs", source)
     producer = {blob: step for step in steps for blob in step.made()}
     cuts = {last[name]: name for name in options.inputs}
-    outputs, said = _outputs(source, options, steps, last, training)
+    outputs, said = _outputs(source, options, steps, last, inputs if training else None)
     needed, free = _needed(producer, outputs, cuts, steps)
     for blob, name in cuts.items():
         if blob not in free and blob not in outputs:
@@ -153,17 +153,35 @@ def free_blobs(net: Net) -> tuple[list[str], list[str]]:
 
 def _without_training(source: Assembled) -> tuple[list[Operator], list[Note]]:
     """The operators of inference: gradients, losses, optimisers and what only they need are left out."""
-    kept: list[Operator] = []
-    dropped: list[Operator] = []
-    for op in source.predict:
-        (dropped if op.gradient or op.type in TRAINING or op.type in READERS else kept).append(op)
-    if not any(op.gradient for op in dropped):
+    kept = [op for op in source.predict if not _serves_training(op)]
+    if not any(op.gradient for op in source.predict):
         return kept, []
+    kept = _before_losses(source.predict)
+    left_out = len(source.predict) - len(kept)
     detail = (
-        f"The net was made for training: {len(dropped)} operators of gradients, losses and updates were left out. "
+        f"The net was made for training: {left_out} operators of gradients, losses and updates were left out. "
         "Batch normalisation uses its running statistics, dropout lets everything through."
     )
     return kept, [Note("training-net", detail, source.net_file)]
+
+
+def _serves_training(op: Operator) -> bool:
+    return op.gradient or op.type in TRAINING or op.type in READERS
+
+
+def _before_losses(operators: Sequence[Operator]) -> list[Operator]:
+    """Without those that compute with a loss or with what was left out: steps of optimisers are plain arithmetic."""
+    lost: set[str] = set()
+    kept = []
+    for op in operators:
+        if _serves_training(op) or lost.intersection(op.inputs):
+            lost.update(op.outputs if op.type not in READERS else ())
+            continue
+        kept.append(op)
+        lost.difference_update(op.outputs)
+        if op.type in DATA_ONLY:
+            lost.update(op.outputs[1:])
+    return kept
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -187,9 +205,7 @@ def _input_names(source: Assembled, options: Options, operators: Sequence[Operat
     chosen = {*free, *dummies, *(name for name in options.input_shapes if name in fills or name in source.params)}
     if not chosen - set(_never_read(operators, chosen)):
         # Nothing is left to feed: a fill of zeros of the input's own shape stands for it.
-        chosen |= {
-            name for name in source.external_inputs if name in fills and name in data and _is_zeros(fills[name])
-        }
+        chosen |= {name for name in source.external_inputs if name in fills and name in data and _is_zeros(fills[name])}
     return [name for name in source.external_inputs if name in chosen]
 
 
@@ -250,7 +266,11 @@ def _ordered(source: Assembled, inputs: Sequence[str], free: Sequence[Blob], opt
 
 
 def _outputs(
-    source: Assembled, options: Options, steps: Sequence[Step], last: Mapping[str, Blob], training: bool
+    source: Assembled,
+    options: Options,
+    steps: Sequence[Step],
+    last: Mapping[str, Blob],
+    inputs: Sequence[str] | None,
 ) -> tuple[list[Blob], list[Note]]:
     if options.outputs:
         _check_named(options.outputs, last, "outputs", source)
@@ -263,7 +283,7 @@ def _outputs(
         for name in gone
     ]
     if not listed:
-        listed = _ends(source, steps) if training else _final(steps)
+        listed = _ends(source, steps, inputs) if inputs is not None else _final(steps)
     if not listed:
         raise MalformedModel(f"{source.net_file!r} has no operator that makes an output", file=source.net_file)
     return [last[name] for name in listed], notes
@@ -274,12 +294,17 @@ def _final(steps: Sequence[Step]) -> list[str]:
     return list(dict.fromkeys(steps[-1].op.outputs)) if steps else []
 
 
-def _ends(source: Assembled, steps: Sequence[Step]) -> list[str]:
-    """What no operator reads, parameters and notes of operators left out."""
+def _ends(source: Assembled, steps: Sequence[Step], inputs: Iterable[str]) -> list[str]:
+    """What is computed from data and read by no operator; notes of operators do not count."""
     read = {name for step in steps for name in (*step.op.inputs, *step.reads)}
-    init = {name for op in source.init for name in op.outputs}
-    ends = [step.op.outputs[0] for step in steps if step.op.outputs]
-    return [name for name in dict.fromkeys(ends) if name not in read | init and not name.startswith("_")]
+    filled = {*source.params, *(name for op in source.init for name in op.outputs)}.difference(inputs)
+    from_data: set[Blob] = set()
+    ends: list[str] = []
+    for step in steps:
+        if any(blob in from_data or (blob.version == 0 and blob.name not in filled) for blob in step.needs()):
+            from_data.update(step.made())
+            ends += step.op.outputs[:1]
+    return [name for name in dict.fromkeys(ends) if name not in read and not name.startswith("_")]
 
 
 def _check_named(names: Sequence[str], known: Mapping[str, Blob], option: str, source: Assembled) -> None:
@@ -323,9 +348,7 @@ def _check_parameters(
     cuts: Mapping[Blob, str],
 ) -> None:  # fmt: skip
     """A blob in a parameter's place that nobody fills is missing, unless the user says that it is fed."""
-    places = {
-        blob for step in steps for slot, blob in enumerate(step.inputs) if is_parameter_slot(step.op.type, slot)
-    }
+    places = {blob for step in steps for slot, blob in enumerate(step.inputs) if is_parameter_slot(step.op.type, slot)}
     missing = [
         blob.name for blob in found
         if blob in places and blob not in cuts and blob.name not in options.input_shapes

@@ -22,10 +22,12 @@ from workers.inspect.schema import Message
 INTEGERS = (-(2**63), -(2**31), -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 10, 100, 65536, 2**31 - 1, 2**31, 2**62)
 FLOATS = (float("nan"), float("inf"), float("-inf"), -1e30, -1.0, 0.0, 1e-30, 0.5, 1.0, 2.0, 1e30)
 TEXTS = (b"", b"NHWC", b"NCHW", b"reflect", b"edge", b"float", b"int32", b"C", b"x", b"\xff\xfe")
-WORDS = (b"-1", b"0", b"1", b"2", b"99999999999", b"1e30", b"nan", b'"NHWC"', b'"Conv"', b"op", b"{", b"}", b"arg", b"i:")
-TYPES = ("Conv", "Reshape", "Concat", "FC", "Slice", "Split", "Gather", "ATen", "Cast", "Relu", "Softmax", "If", "While",
-         "RecurrentNetwork", "GivenTensorFill", "ConstantFill", "Int8Conv", "Squeeze", "Transpose", "TopK", "SpatialBN",
-         "ConvGradient", "MaxPool", "Tile", "Expand", "LSTMUnit", "GenerateProposals")  # fmt: skip
+WORDS = (b"-1", b"0", b"1", b"2", b"99999999999", b"1e30", b"nan", b'"NHWC"', b'"Conv"', b"op", b"{", b"}", b"i:")
+TYPES = (
+    "Conv", "Reshape", "Concat", "FC", "Slice", "Split", "Gather", "ATen", "Cast", "Relu", "Softmax", "If", "While",
+    "RecurrentNetwork", "GivenTensorFill", "ConstantFill", "Int8Conv", "Squeeze", "Transpose", "TopK", "SpatialBN",
+    "ConvGradient", "MaxPool", "Tile", "Expand", "LSTMUnit", "GenerateProposals",
+)  # fmt: skip
 
 
 def seeds() -> Iterator[Seed]:

@@ -1,4 +1,4 @@
-"""Caffe2 nets made by hand, and one of full size: written with the reader's own tables, run by Caffe2 in the toolchain."""
+"""Caffe2 nets made by hand, and one of full size, written with the tables of the format."""
 
 from __future__ import annotations
 

@@ -229,9 +229,7 @@ def _gru(g: GraphBuilder, layer: Layer, r: Recurrence, step: _Step) -> Buffers |
 Gate = tuple[str, Array, Array]
 
 
-def _gate(
-    g: GraphBuilder, r: Recurrence, step: _Step, name: str, part: str, before: Operator
-) -> Gate | None:
+def _gate(g: GraphBuilder, r: Recurrence, step: _Step, name: str, part: str, before: Operator) -> Gate | None:
     """What one gate's FC reads, its weight and its bias; of a candidate after the product the product's name."""
     total = step.maker(name, before)
     if total is None or total.type not in ("Sum", "Add") or part not in total.inputs or len(total.inputs) != 2:

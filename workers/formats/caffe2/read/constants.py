@@ -227,4 +227,3 @@ def converted(g: GraphBuilder, layer: Layer, x: Value, dtype: ir.DataType) -> Va
 
     lazy = ir.LazyTensor(make, dtype=dtype, shape=ir.Shape(layer.sizes(x)))
     return g.weight(_name(layer), lazy)
-

@@ -176,4 +176,3 @@ def onnx_while(g: GraphBuilder, layer: Layer, *xs: Value) -> list[Value]:
     typed(outputs[: len(starts)], ends[1 : 1 + len(starts)])
     typed(outputs[len(starts) :], ends[1 + len(starts) :], None, lead=True)
     return outputs
-

@@ -175,9 +175,7 @@ def box_with_nms_limit(
     return joined[: layer.outputs]
 
 
-def _of_image(
-    g: GraphBuilder, layer: Layer, x: Value, splits: Value | None, index: int, images: int
-) -> Value:
+def _of_image(g: GraphBuilder, layer: Layer, x: Value, splits: Value | None, index: int, images: int) -> Value:
     """The rows of one image, whose number the splits say."""
     if splits is None or images == 1:
         return x
@@ -290,4 +288,3 @@ def _levels(g: GraphBuilder, layer: Layer, rois: Value, low: int, high: int) -> 
     ratio = g.Add(g.Div(g.Sqrt(area), np.asarray(scale, np.float32)), np.asarray(1e-6, np.float32))
     exact = g.Add(g.Div(g.Log(ratio), np.asarray(math.log(2), np.float32)), np.asarray(start, np.float32))
     return g.Clip(g.Floor(exact), np.asarray(low, np.float32), np.asarray(high, np.float32))
-

@@ -170,7 +170,6 @@ def bucketize(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     rank = layer.rank(x)
     above = g.Greater(g.Unsqueeze(x, [rank]), g.constant(layer.array(x, boundaries)))
 
-
     return g.ReduceSum(g.Cast(above, to=int(I32)), [rank], keepdims=0)
 
 

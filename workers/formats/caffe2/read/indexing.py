@@ -203,9 +203,7 @@ def rowwise_to_float(g: GraphBuilder, layer: Layer, table: Value, scale_bias: Va
 
 
 @reads("SparseLengthsSum8BitsRowwise", "SparseLengthsMean8BitsRowwise")
-def bag_8_bits(
-    g: GraphBuilder, layer: Layer, table: Value, indices: Value, lengths: Value, scale_bias: Value
-) -> Value:
+def bag_8_bits(g: GraphBuilder, layer: Layer, table: Value, indices: Value, lengths: Value, scale_bias: Value) -> Value:
     kind = "Mean" if "Mean" in layer.type else "Sum"
     return _bag(g, layer, _by_rows(g, layer, table, scale_bias), indices, lengths, kind)
 
@@ -222,9 +220,7 @@ def weighted_bag_8_bits(
 
 
 @reads("SparseToDense")
-def sparse_to_dense(
-    g: GraphBuilder, layer: Layer, indices: Value, values: Value, like: Value | None = None
-) -> Value:
+def sparse_to_dense(g: GraphBuilder, layer: Layer, indices: Value, values: Value, like: Value | None = None) -> Value:
     """Rows added up at their indices; as many rows as ``like`` has, or as the largest index needs."""
     layer.rank(indices, 1)
     places = cast(g, _indices(layer, indices), I64)

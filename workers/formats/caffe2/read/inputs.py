@@ -184,4 +184,3 @@ def freed(graph: Graph, fixed: Shapes, options: Options) -> Shapes:
             batch = shape[axis] if batch is None else batch
             result[name] = [*shape[:axis], "batch", *shape[axis + 1 :]] if shape[axis] == batch else shape
     return result
-

@@ -84,7 +84,11 @@ def _refuse_lacking(state: Pass, op: Operator, blobs: Sequence[Blob]) -> None:
 
 
 def _operator(
-    state: Pass, g: GraphBuilder, op: Operator, inputs: Sequence[Value | None], outer: Mapping[str, Value],
+    state: Pass,
+    g: GraphBuilder,
+    op: Operator,
+    inputs: Sequence[Value | None],
+    outer: Mapping[str, Value],
     used: Sequence[str] | None = None,
 ) -> list[Value | None] | None:
     """The results of one operator, None for those it has none of; None at all when it could not be read."""

@@ -83,4 +83,3 @@ def _caffe(layer: Layer, side: Side) -> Side:
     if side.begin > 0 and (out - 1) * side.stride >= side.size + side.begin:
         out -= 1
     return replace(side, end=max((out - 1) * side.stride + side.kernel - side.size - side.begin, 0))
-

@@ -6,7 +6,7 @@ reads.refuse("it runs any function of PyTorch by its name; export the model to O
 reads.refuse(
     "it is the user's own code, which is not in the file; say what it computes in ONNX instead",
     "Python", "PythonDLPack",
-)
+)  # fmt: skip
 reads.refuse(
     "the parameter is drawn at random: the init net is that of an untrained model. Export the trained one with "
     "mobile_exporter or predictor_exporter", "XavierFill", "MSRAFill",

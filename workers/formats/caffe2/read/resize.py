@@ -147,4 +147,3 @@ def integral_image(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     layer.rank(x, 4)
     padded = g.Pad(x, [0, 0, 1, 1, 0, 0, 0, 0], layer.number(x, 0))
     return g.CumSum(g.CumSum(padded, np.asarray(2)), np.asarray(3))
-

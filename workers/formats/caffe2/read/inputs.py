@@ -73,8 +73,8 @@ def _weight_shape(graph: Graph, step: Step) -> tuple[int, ...] | None:
     stored = graph.source.params.get(name)
     if stored is not None:
         return stored.shape
-    for op in graph.source.init:
-        if name in op.outputs:
+    for op in (*graph.source.init, *graph.source.predict):
+        if name in op.outputs and op.type in FILLS:
             return op.fixed_shape()
     return None
 

@@ -98,6 +98,21 @@ recurrent("MILSTM", dict(SEQUENCE, lens=LENGTHS, **states("h0", "c0")), lambda m
 recurrent("LayerNormLSTM", dict(SEQUENCE, lens=LENGTHS, **states("h0", "c0")), lambda model: rnn_cell.LayerNormLSTM(model, "x", "lens", ("h0", "c0"), 3, 5, "lnlstm", forward_only=True))
 
 
+def attention(model):
+    """A decoder that looks at an encoder's outputs, with masked soft attention inside its step."""
+    from caffe2.python.attention import AttentionType
+    outs = rnn_cell.LSTMWithAttention(
+        model, "x", "lens", "h0", "c0", "ctx", 4, "enc", "enc_lens", 3, 5, "dec", AttentionType.Recurrent,
+        outputs_with_grads=[0], forward_only=True)
+    return list(outs)[:1]
+
+
+recurrent("LSTM-attention", dict(SEQUENCE, lens=LENGTHS, **dict(states("h0", "c0"), ctx=unit(1, "N", 4), enc=normal(6, "N", 4), enc_lens=lambda n, seed: np.asarray([5, 6, 2][:n], "i4"))), attention)
+recurrent("LSTM-both-ways", dict(SEQUENCE, lens=LENGTHS, **states("h0", "c0", "h1", "c1")), lambda model: [
+    model.net.Sum([rnn_cell.LSTM(model, "x", "lens", ("h0", "c0"), 3, 5, "fw", forward_only=True)[0],
+                   model.net.ReversePackedSegs([rnn_cell.LSTM(model, str(model.net.ReversePackedSegs(["x", "lens"], "xr")), "lens", ("h1", "c1"), 3, 5, "bw", forward_only=True)[0], "lens"], "back")], "both")])
+
+
 def branch(type_, cond, ops):
     inner = caffe2_pb2.NetDef(name=cond)
     for op in ops:

@@ -421,6 +421,11 @@ def sparse():
     case("LengthsToWeights", dict(l=lens))
     case("LengthsToWeights-power", dict(l=lens), power=2.)
     case("LengthsToShape", dict(l=i4(3, 3)))
+    case("ReversePackedSegs", dict(x=normal(4, 3, 2), l=i4(4, 2, 1)))
+    case("SequenceMask", dict(x=normal(3, 4), l=i4(4, 2, 1)), mode="sequence", fill_val=-9.)
+    case("SequenceMask-3d", dict(x=normal(3, 2, 2), l=i4(4, 2, 1)), mode="sequence", fill_val=-9.)
+    for mode in ("upper", "lower", "upperdiag", "lowerdiag"):
+        case("SequenceMask-" + mode, dict(x=normal(4, 4)), mode=mode, fill_val=-9.)
     case("LengthsTile", dict(x=normal(4, 2), l=lens))
     case("SegmentIdsToLengths", dict(s=i4(0, 0, 2, 3)))
     case("GatherRanges", dict(x=normal(8), r=i4([[0, 2], [5, 3]], [[1, 0], [2, 2]])), outs=2)

@@ -144,6 +144,12 @@ def test_noise_inside_a_net_is_drawn_and_said(tmp_path: Path) -> None:
     assert "RandomNormal" in [node.op_type for node in reading.model.graph]
 
 
+def test_an_output_that_overwrites_an_input_gets_another_name(tmp_path: Path) -> None:
+    reading = read_nets(tmp_path, *pair([operator("Relu", ["x"], ["x"])], {}, ["x"], ["x"]), **SHAPE)
+    assert "it is called 'x_1'" in reading.notes[0].detail
+    assert_same({"x_1": np.maximum(X, 0)}, run(reading.model, {"x": X}))
+
+
 def test_devices_and_engines_change_nothing(tmp_path: Path) -> None:
     op = operator("Relu", ["x"], ["y"])
     op.device_option, op.engine, op.control_input = {"device_type": 1, "device_id": 3}, "CUDNN", ["nothing"]

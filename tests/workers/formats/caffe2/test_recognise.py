@@ -44,4 +44,4 @@ def test_text_and_bytes_hold_the_same_net() -> None:
     init, predict = pair([operator("Clip", ["x"], ["y"], min=-0.5, max=2.0)], {"w": normal(4)}, ["x"], ["y"])
     for record in (init, predict):
         assert read_net(write_net(record), "net") == record
-        assert parse_net(print_text(record), "net").message == record
+        assert parse_net(print_text(record).encode(), "net").message == record

@@ -240,7 +240,11 @@ def name_values(state: Pass) -> None:
             wanted.setdefault(value, blob.name if last else f"{blob.name}_{blob.version}")
     taken: set[str | None] = {value.name for value in graph.inputs}
     for value in graph.outputs:
-        value.name = _free_name(wanted.pop(value), taken)
+        name = wanted.pop(value)
+        value.name = _free_name(name, taken)
+        if value.name != name:
+            detail = f"The output {name!r} has the name of an input, which it overwrites; it is called {value.name!r}."
+            state.scope.notes.append(Note("renamed-output", detail, name))
     for value in [*graph.initializers.values(), *_inner_values(graph)]:
         value.name = _free_name(value.name or "const", taken)
     for value, name in wanted.items():

@@ -109,8 +109,8 @@ reads.refuse(
 )  # fmt: skip
 reads.refuse(
     "it pads, turns or packs sequences of different lengths in a way that onnxhub does not read",
-    "AddPadding", "RemovePadding", "GatherPadding", "PackRNNSequence", "UnpackRNNSequence", "ReversePackedSegs",
-    "VariableLengthSequencePadding", "SequenceMask", "BooleanMaskLengths", "BooleanUnmask", "FlexibleTopK",
+    "AddPadding", "RemovePadding", "GatherPadding", "PackRNNSequence", "UnpackRNNSequence", 
+    "VariableLengthSequencePadding",  "BooleanMaskLengths", "BooleanUnmask", "FlexibleTopK",
     "DotProductWithPadding", "SinusoidPositionEncoding", "PiecewiseLinearTransform", "Scatter", "Conditional",
 )  # fmt: skip
 reads.refuse("ONNX has no quantiles", "BisectPercentile", "Percentile", "Quantile")

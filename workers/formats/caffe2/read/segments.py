@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import BOOL, I32, I64, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import BOOL, I32, I64, Layer, Value, cast, prod, reads
+from workers.formats.caffe2.read.sizes import check_constant
 from workers.hub.graph import GraphBuilder
 
 KINDS = ("Sum", "Mean", "Max")
@@ -245,3 +246,32 @@ def boolean_mask(g: GraphBuilder, layer: Layer, x: Value, mask: Value) -> list[V
         raise layer.malformed("its mask holds no truth values")
     rows = g.Compress(x, mask, axis=0)
     return [rows, g.Reshape(g.NonZero(mask), [-1])][: layer.outputs]
+
+
+@reads("ReversePackedSegs")
+def reverse_packed_segs(g: GraphBuilder, layer: Layer, x: Value, lengths: Value) -> Value:
+    """Sequences [T, N, ...] turned round; what stands behind their ends stays there."""
+    layer.rank(x, *range(2, 9))
+    return g.ReverseSequence(x, cast(g, lengths, I64), time_axis=0, batch_axis=1)
+
+
+@reads("SequenceMask")
+def sequence_mask(g: GraphBuilder, layer: Layer, x: Value, *rest: Value) -> Value:
+    """fill_val behind the length of each row (sequence), or on one side of the diagonal of the last two axes."""
+    mode, fill = layer.word("mode", ""), layer.number(x, layer.real("fill_val", float("-inf")))
+    rank = layer.rank(x, *range(2, 9))
+    check_constant(layer, prod([dim for dim in layer.shape(x) if isinstance(dim, int)]))
+    if layer.has("batch") or layer.has("repeat_from_axis") or layer.flag("grad"):
+        raise layer.unsupported("it repeats its mask over batches in a way that onnxhub does not read")
+    if mode == "sequence":
+        if len(rest) != 1 or layer.axis(layer.integer("axis", 1), rank) != 1:
+            raise layer.unsupported("its lengths are not those of the first axis")
+        inner = prod(layer.sizes(x, 1))
+        places = g.constant(np.arange(inner).reshape(layer.sizes(x, 1)))
+        return g.Where(g.Less(places, g.Unsqueeze(cast(g, rest[0], I64), list(range(1, rank)))), x, fill)
+    if mode not in ("upper", "lower", "upperdiag", "lowerdiag") or rank != 2:
+        raise layer.unsupported(f"onnxhub does not read its mode {mode!r}")
+    rows, columns = (np.arange(size) for size in layer.sizes(x))
+    apart = columns[None] - rows[:, None]
+    hidden = {"upper": apart > 0, "lower": apart < 0, "upperdiag": apart >= 0, "lowerdiag": apart <= 0}[mode]
+    return g.Where(g.constant(hidden), fill, x)

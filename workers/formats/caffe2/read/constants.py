@@ -78,8 +78,11 @@ def _bytes(layer: Layer) -> Array:
 @reads("Int8GivenTensorFill")
 def int8_given_tensor_fill(g: GraphBuilder, layer: Layer) -> Value:
     """uint8 numbers that mean Y_scale * (q - Y_zero_point)."""
+    zero = layer.integer("Y_zero_point", 0)
+    if not 0 <= zero <= 255:
+        raise layer.malformed(f"its Y_zero_point is {zero}")
     made = _made(g, layer, _bytes(layer).reshape(_shape(layer)))
-    layer.scope.quantised[made] = Scale(layer.real("Y_scale", 1.0), layer.integer("Y_zero_point", 0))
+    layer.scope.quantised[made] = Scale(layer.real("Y_scale", 1.0), zero)
     return made
 
 

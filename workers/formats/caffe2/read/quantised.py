@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.caffe2.read.convolution import convolved, transposed
-from workers.formats.caffe2.read.layer import F32, Array, Layer, Scale, Value, prod, reads
+from workers.formats.caffe2.read.layer import F32, U8, Array, Layer, Scale, Value, prod, reads
 from workers.formats.caffe2.read.pooling import averaged, largest
 from workers.formats.caffe2.read.resize import nearest
 from workers.formats.caffe2.read.shape import concatenated, cut, shuffled
@@ -32,9 +32,16 @@ def _meaning(layer: Layer, x: Value) -> Scale:
     return found
 
 
+def _unsigned(layer: Layer, x: Value) -> Scale:
+    """Of a tensor of uint8; the bias of a layer is of int32 and cannot stand for one."""
+    if layer.element(x) != U8:
+        raise layer.malformed(f"its input {x.name!r} is {layer.element(x).name}, not UINT8")
+    return _meaning(layer, x)
+
+
 def real(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """The numbers that a quantised tensor means."""
-    scale = _meaning(layer, x)
+    scale = _unsigned(layer, x)
     return g.DequantizeLinear(x, np.asarray(scale.scale, np.float32), np.asarray(scale.zero, np.uint8))
 
 
@@ -54,7 +61,7 @@ def _kept(layer: Layer, y: Value, x: Value) -> Value:
 
 def _weight(g: GraphBuilder, layer: Layer, weight: Value, array: Array | None = None) -> Value:
     """A weight of uint8, channels first, and what its numbers mean."""
-    scale = _meaning(layer, weight)
+    scale = _unsigned(layer, weight)
     q = weight if array is None else g.weight(f"{layer.name}.weight", array)
     return g.DequantizeLinear(q, np.asarray(scale.scale, np.float32), np.asarray(scale.zero, np.uint8))
 

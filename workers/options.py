@@ -64,6 +64,12 @@ class Options(BaseModel):
     decode: bool = Field(
         False, description="Detectors: boxes, scores and non-maximum suppression instead of the heads' tensors."
     )
+    model_path_in_file: str | None = Field(
+        None, max_length=1000, description="Torch7: where in the file the network lies, e.g. model or protos.rnn."
+    )
+    index_inputs_are_one_based: bool = Field(
+        True, description="Torch7: indices in inputs count from 1, as in Lua; false lets them count from 0."
+    )
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
     layers: bool = Field(False, description="ONNX targets: compare every layer, also when the outputs agree.")

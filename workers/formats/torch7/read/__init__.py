@@ -1,0 +1,180 @@
+"""Torch7 -> ONNX: find the network in the file, run it module by module on what flows into it.
+
+The batch axis is left free first; a module that needs its size sends the reader round once more with fixed sizes. An
+input that turns out to hold indices does so, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workers.errors import ConversionError, InvalidOptions, LimitExceeded, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.torch7.assemble import Assembled, assemble
+from workers.formats.torch7.objects import Object, Table, children
+from workers.formats.torch7.read import (
+    activation,
+    container,
+    convolution,
+    dense,
+    graph,
+    normalization,
+    pooling,
+    recurrent,
+    reduction,
+    refusals,
+    resize,
+    sequence,
+    shape,
+    table,
+)
+from workers.formats.torch7.read.inputs import Inputs, add, freed, inputs
+from workers.formats.torch7.read.layer import FreeAxis, Scope, flows
+from workers.formats.torch7.read.memory import is_missing
+from workers.formats.torch7.read.network import IsIndex, Run, outputs, prune
+from workers.hub.node import Dim
+
+# Importing a family registers its classes.
+FAMILIES = (
+    activation, container, convolution, dense, graph, normalization, pooling, recurrent, reduction, refusals, resize,
+    sequence, shape, table,
+)  # fmt: skip
+APPLIED = ("input_shapes", "input_dtypes")
+ROOT = "model"
+
+
+class _Told:
+    """Progress that is not told twice when a network is read once more."""
+
+    def __init__(self, request: ReadRequest) -> None:
+        self.request, self.next = request, 0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if done == self.next:
+            self.next += 1
+            self.request.progress(done, total, what)
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded Torch7 network as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
+    known = frozenset(flows.rules) | frozenset(flows.refused)
+    source = assemble(request.upload, known, request.options.model_path_in_file)
+    given = inputs(source.module, request.options)
+    run, notes = _read(source, given, request)
+    prune(run.g.graph)
+    if given.derived:
+        words = f"The input was taken to be {list(given.shapes[0])}, from {given.derived}."
+        notes = [*notes, Note("derived-input-shape", words, given.names[0])]
+    notes = [*source.notes, *run.scope.notes, *notes]
+    return Reading(run.g.model(), (source.file,), source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+
+
+def _read(source: Assembled, given: Inputs, request: ReadRequest) -> tuple[Run, list[Note]]:
+    """With the batch axis free; where a module forbids that, once more with the sizes that were given."""
+    told = _Told(request)
+    free = freed(source.module, given, request.options)
+    try:
+        return _with_types(source, given, free, request, told), []
+    except FreeAxis as error:
+        if free == given.shapes:
+            raise _needs_size(error, given) from error
+        blocked = error
+    try:
+        run = _with_types(source, given, given.shapes, request, told)
+    except FreeAxis as error:
+        raise _needs_size(error, given) from error
+    detail = (
+        f"The batch size is fixed: module {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    )
+    return run, [Note("fixed-batch", detail, blocked.layer)]
+
+
+def _with_types(
+    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: _Told
+) -> Run:
+    """Inputs are float32 until one is found to hold indices."""
+    integers: frozenset[str] = frozenset()
+    while True:
+        open_types = frozenset(given.names) - given.typed - integers
+        try:
+            return _pass(source, given, shapes, request, told, integers, open_types)
+        except IsIndex as found:
+            integers |= frozenset(found.names)
+
+
+def _pass(
+    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: _Told,
+    integers: frozenset[str], open_types: frozenset[str],
+) -> Run:  # fmt: skip
+    scope = Scope(source.file, request.options.index_inputs_are_one_based)
+    run = Run(scope, told, open_types)
+    run.unpooled = _pooling_modules(source.module)
+    data = add(run.g, given, shapes, integers)
+    result = run.module(source.module, data, ROOT)
+    run.finish(ROOT)
+    if run.refused or is_missing(result):
+        raise UnsupportedOperators("torch7", [*run.refused, *_further(source.module, run.refused)])
+    found = outputs(result)
+    if not found:
+        raise InvalidOptions("the network gives no tensor", hint="Name another one in 'model_path_in_file'.")
+    with run.g.layer(ROOT, source.module.class_name):
+        for index, value in enumerate(found):
+            run.g.output(value, f"output_{index}")
+    return run
+
+
+def _needs_size(error: FreeAxis, given: Inputs) -> ConversionError:
+    """The user freed an axis that the net needs, or a size depends on the data itself."""
+    if any(not isinstance(size, int) for shape in given.shapes for size in shape):
+        return InvalidOptions(
+            f"module {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("torch7", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def _reachable(module: Object) -> list[Object]:
+    """Every object below a module, itself included."""
+    seen: set[int] = set()
+    waiting: list[object] = [module]
+    found = []
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Object):
+            found.append(value)
+        waiting += [item for pair in children(value) for item in pair if isinstance(item, Object | Table)]
+    return found
+
+
+def _pooling_modules(module: Object) -> frozenset[int]:
+    """Pooling modules that an unpooling one refers to."""
+    return frozenset(
+        id(item.get("pooling")) for item in _reachable(module) if item.class_name.endswith("MaxUnpooling")
+    )  # fmt: skip
+
+
+def _further(module: Object, refused: Sequence[Unsupported]) -> list[Unsupported]:
+    """Modules behind the first refused one, which nothing flowed into: those whose class alone is reason enough."""
+    told = {item.type for item in refused}
+    found = []
+    waiting, seen = [(module, ROOT)], 0
+    while waiting:
+        item, name = waiting.pop()
+        seen += 1
+        if seen > 100_000:
+            raise LimitExceeded("nodes", "the network has more than 100,000 modules", limit=100_000)
+        if flows.find(item.class_name) is None and item.class_name not in told:
+            told.add(item.class_name)
+            found.append(Unsupported(name, item.class_name, flows.why_not(item.class_name)))
+        modules = item.get("modules")
+        inner = list(enumerate(modules.items(), 1)) if isinstance(modules, Table) and name.count(".") < 60 else []
+        waiting += [(sub, f"{name}.{number}") for number, sub in reversed(inner) if isinstance(sub, Object)]
+    return found
+
+
+def coverage() -> dict[str, str]:
+    """Class names: an empty string when they are read, else the reason of their refusal."""
+    return flows.coverage()

@@ -303,6 +303,9 @@ class NetWriter:
         Norms that all start from ones and zeros are not the same: trained further, they part.
         """
         state = dict(state or {})
+        dtype = next((_dtype(weight.dtype) for weight in state.values() if weight.dtype in FLOATS), None)
+        if dtype is not None:
+            constructor = f"{constructor[:-1]}, dtype={dtype})"
         key = (constructor, *((name, weight.key) for name, weight in state.items()))
         if state and key in self._modules and any(weight.telling for weight in state.values()):
             return _token(self._modules[key])

@@ -1,0 +1,151 @@
+"""PyTorch -> ONNX: TorchScript and exported programs are read here; source with weights is captured as one of them.
+
+The batch axis is left free first; a layer that needs its size sends the reader round once more with fixed sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import onnx_ir as ir
+
+from workers.errors import (
+    InvalidOptions,
+    LimitExceeded,
+    MalformedModel,
+    MissingFile,
+    Unsupported,
+    UnsupportedOperators,
+)
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.pytorch import exported, script
+from workers.formats.pytorch.archive import Archive
+from workers.formats.pytorch.read import families, program
+from workers.formats.pytorch.read.capture import captured
+from workers.formats.pytorch.read.dispatch import State
+from workers.formats.pytorch.read.inputs import Input, freed, parameters
+from workers.formats.pytorch.read.layer import FreeAxis, Retype, reads
+from workers.formats.pytorch.read.network import Progress, Shapes, Types, run_script
+from workers.formats.pytorch.recognise import PROGRAM, SCRIPT, kind_of
+from workers.inspect.upload import UploadedFile
+
+APPLIED = ("input_shapes", "input_dtypes", "entry", "args", "capture")
+RETYPES = 32
+Run = Callable[[Shapes, Types, Progress], State]
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded PyTorch model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
+    families.load()
+    graphs = [file for file in request.upload.files if kind_of(file).role in (SCRIPT, PROGRAM)]
+    if len(graphs) > 1:
+        raise MissingFile(f"the upload holds several models: {', '.join(file.name for file in graphs)}; send one")
+    try:
+        if graphs:
+            return read_graph(graphs[0], kind_of(graphs[0]).role, request, (graphs[0].name,), ())
+        with captured(request) as (file, role, used, notes):
+            return read_graph(file, role, request, used, notes)
+    except RecursionError as error:
+        raise LimitExceeded("depth", "the model's modules are nested too deep") from error
+
+
+def read_graph(
+    file: UploadedFile, role: str, request: ReadRequest, files: tuple[str, ...], notes: tuple[Note, ...]
+) -> Reading:  # fmt: skip
+    archive = Archive(file)
+    state, version, more = _script(archive, request) if role == SCRIPT else _program(archive, request)
+    found = dict.fromkeys([*notes, *state.scope.notes, *more])
+    return Reading(state.g.model(), files, version, tuple(found), applied=APPLIED)
+
+
+def _script(archive: Archive, request: ReadRequest) -> tuple[State, str, list[Note]]:
+    file = script.load(archive)
+    entry = request.options.signature or "forward"
+    cls = file.sources.classes.get(str(getattr(file.root, "cls", "")))
+    if cls is None or entry not in cls.methods:
+        raise MalformedModel(f"{archive.name!r} has no method {entry!r}", file=archive.name)
+    arguments = parameters(cls.methods[entry], file.traced, request.options, archive.name)
+    items = [item for parameter in arguments for item in parameter.inputs]
+
+    def run(shapes: Shapes, types: Types, progress: Progress) -> State:
+        return run_script(file, arguments, shapes, types, progress, entry)
+
+    levels = (2, 1, 0) if file.traced is None else (1, 0)
+    state, notes = attempts(run, items, request, levels)
+    return state, f"TorchScript {file.version}".strip(), notes
+
+
+def _program(archive: Archive, request: ReadRequest) -> tuple[State, str, list[Note]]:
+    found = exported.load(archive)
+    items, fixed = program.inputs(found, request.options)
+
+    def run(shapes: Shapes, types: Types, progress: Progress) -> State:
+        return program.run(found, items, shapes, types, progress)
+
+    shapes = {item.name: list(item.shape or ()) for item in items}
+    state, notes = _retyped(run, shapes, {}, _once(request.progress))
+    return state, f"torch {found.version}", [*notes, *fixed]
+
+
+def attempts(
+    run: Run, items: list[Input], request: ReadRequest, levels: tuple[int, ...]
+) -> tuple[State, list[Note]]:  # fmt: skip
+    """With axes free as far as the model allows: tried from the most free to the fixed."""
+    progress, types = _once(request.progress), dict[str, ir.DataType]()
+    blocked: FreeAxis | None = None
+    for level in levels:
+        shapes = freed(items, request.options, level, types)
+        try:
+            state, notes = _retyped(run, shapes, types, progress, lambda t, lv=level: freed(items, request.options, lv, t))
+        except FreeAxis as error:
+            blocked = error
+            continue
+        if blocked is not None and not any(isinstance(size, str) for shape in shapes.values() for size in shape):
+            detail = f"The batch size is fixed: {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+            notes.append(Note("fixed-batch", detail, blocked.layer))
+        return state, notes
+    assert blocked is not None
+    raise _needs_size(blocked, items)
+
+
+def _needs_size(error: FreeAxis, items: list[Input]) -> Exception:
+    if any(not isinstance(size, int) for item in items for size in item.shape or ()):
+        return InvalidOptions(
+            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("pytorch", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def _retyped(
+    run: Run, shapes: Shapes, types: Types, progress: Progress, again: Callable[[Types], Shapes] | None = None
+) -> tuple[State, list[Note]]:
+    """Once more for each input whose element type only its use tells."""
+    for _ in range(RETYPES):
+        try:
+            return run(shapes, types, progress), []
+        except Retype as error:
+            types[error.name] = error.dtype
+            shapes = again(types) if again is not None else shapes
+    raise InvalidOptions("the element types of the inputs contradict each other; give them in 'input_dtypes'")
+
+
+def _once(progress: Any) -> Progress:
+    """Progress that never goes back, when reading begins anew."""
+    told = -1
+
+    def tell(done: int, total: int, what: str) -> None:
+        nonlocal told
+        if done > told:
+            told = done
+            progress(done, total, what)
+
+    return tell
+
+
+def coverage() -> dict[str, str]:
+    """Operator names: an empty string when they are read, else the reason of their refusal."""
+    families.load()
+    return reads.coverage()
+

@@ -1,0 +1,387 @@
+"""An exported program read: its nodes in order, each a call of an operator on tensors, numbers and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from workers.errors import InvalidOptions, MalformedModel, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note
+from workers.formats.pytorch.exported import SCALARS, TYPES, Program
+from workers.formats.pytorch.read import builtins
+from workers.formats.pytorch.read.branching import choose, loop
+from workers.formats.pytorch.read.dispatch import State, call, number_of
+from workers.formats.pytorch.read.inputs import WORDS, Input
+from workers.formats.pytorch.read.layer import POISON, Layer
+from workers.formats.pytorch.read.network import Progress, Shapes, Types, finish, start
+from workers.formats.pytorch.read.scalars import NOT_HERE, ScanList, scalar_op
+from workers.formats.pytorch.read.symbols import Sym
+from workers.formats.pytorch.read.values import Tensor
+from workers.hub.node import Dim
+from workers.options import Options
+
+
+def _broken(program: Program, what: str) -> MalformedModel:
+    return MalformedModel(f"the graph of {program.file!r} {what}", file=program.file)
+
+
+def _one(entry: Any) -> tuple[str, Any]:
+    """``{"as_tensor": {...}}`` as its only key and value."""
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise MalformedModel(f"an argument of the graph is {str(entry)[:80]}")
+    return next(iter(entry.items()))
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def inputs(program: Program, options: Options) -> tuple[list[Input], list[Note]]:
+    """The user's inputs with their shapes: free axes of the program stay free unless the user says otherwise."""
+    found: list[Input] = []
+    names: dict[str, str] = {}
+    for spec in program.signature.get("input_specs", []):
+        kind, body = _one(spec)
+        if kind != "user_input":
+            continue
+        form, arg = _one(body.get("arg"))
+        if form == "as_tensor":
+            name = str(arg["name"])
+            found.append(_tensor(program, name, names, options))
+        elif form in ("as_sym_int", "as_sym_float"):
+            found.append(Input(str(arg.get("as_name")), form[7:], [], WORDS["int64" if form == "as_sym_int" else "float32"]))
+    _user_shapes(found, options)
+    return found, []
+
+
+def _tensor(program: Program, name: str, names: dict[str, str], options: Options) -> Input:
+    meta = program.graph.get("tensor_values", {}).get(name)
+    if not isinstance(meta, dict):
+        raise _broken(program, f"does not tell the type of its input {name!r}")
+    word = TYPES.get(meta.get("dtype", 0), "")
+    if word not in WORDS:
+        raise UnsupportedOperators("pytorch", [Unsupported(name, "input", f"its type {word or '?'} is none of ONNX's")])
+    shape: list[Dim] = []
+    for axis, size in enumerate(meta.get("sizes", [])):
+        form, value = _one(size)
+        if form == "as_int":
+            shape.append(int(value))
+            continue
+        text = str(value.get("expr_str") if isinstance(value, dict) else value)
+        shape.append(_free(program, text, axis, names, value, options))
+    return Input(name, shape=shape, dtype=WORDS[word])
+
+
+def _free(program: Program, text: str, axis: int, names: dict[str, str], value: Any, options: Options) -> Dim:
+    if not options.dynamic_batch:
+        hint = value.get("hint") if isinstance(value, dict) else None
+        number = hint.get("as_int") if isinstance(hint, dict) else None
+        if isinstance(number, int):
+            return number
+    if text.isidentifier():
+        if text not in names:
+            wanted = "batch" if axis == 0 else text
+            names[text] = wanted if wanted not in names.values() else text
+        program.names.setdefault(text, names[text])
+        return names[text]
+    return text
+
+
+def _user_shapes(found: list[Input], options: Options) -> None:
+    given = dict(options.input_shapes)
+    by_name = {item.name: item for item in found}
+    if given and not set(given) & set(by_name) and len(given) == len(found):
+        for item, name in zip(found, list(given), strict=True):
+            item.name, by_name[name] = name, item
+    unknown = sorted(set(given) - set(by_name))
+    if unknown:
+        raise InvalidOptions(
+            f"the option 'input_shapes' names {', '.join(map(repr, unknown))}, which is no input of the model",
+            hint=f"Inputs: {', '.join(item.name for item in found)}.",
+        )
+    for name, shape in given.items():
+        item = by_name[name]
+        own = item.shape or []
+        if len(own) != len(shape):
+            raise InvalidOptions(f"the input {name!r} has {len(own)} axes, the option gives {len(shape)}", input=name)
+        fixed: list[Dim] = []
+        for axis, (mine, wanted) in enumerate(zip(own, shape, strict=True)):
+            if isinstance(mine, int) and isinstance(wanted, int) and mine != wanted:
+                raise InvalidOptions(
+                    f"axis {axis} of the input {name!r} was exported with the size {mine}, which is fixed", input=name,
+                    hint="Export the program again with a dynamic shape for this axis.",
+                )  # fmt: skip
+            free = isinstance(mine, str) and isinstance(wanted, int) and options.dynamic_batch
+            fixed.append(mine if isinstance(mine, int) or free or wanted is None else wanted)
+        item.shape = fixed
+
+
+# --- nodes -----------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Goes through a graph's nodes with the values of its names."""
+
+    def __init__(self, program: Program, state: State) -> None:
+        self.program = program
+        self.state = state
+
+    def graph(self, graph: dict[str, Any], values: dict[str, Any], progress: Progress) -> list[Any]:
+        nodes = graph.get("nodes")
+        if not isinstance(nodes, list):
+            raise _broken(self.program, "has no nodes")
+        for index, node in enumerate(nodes):
+            progress(index, len(nodes), str(node.get("name") or node.get("target")))
+            self.node(node, values)
+        return [self.argument(output, values) for output in graph.get("outputs", [])]
+
+    def node(self, node: dict[str, Any], values: dict[str, Any]) -> None:
+        target = str(node.get("target"))
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for entry in node.get("inputs", []):
+            value = self.argument(entry.get("arg"), values)
+            if entry.get("kind") == 2 or (kwargs and entry.get("kind") is None):
+                kwargs[str(entry.get("name"))] = value
+            else:
+                args.append(value)
+        result = self.call(target, self.layer_name(node), args, kwargs, values)
+        self.bind(node.get("outputs", []), result, values)
+
+    def layer_name(self, node: dict[str, Any]) -> str:
+        """The innermost module's path; an operator of a module with others in it has its own name behind that."""
+        stack = str((node.get("metadata") or {}).get("nn_module_stack", ""))
+        path = ""
+        for item in stack.split(";"):
+            parts = item.split(",")
+            if len(parts) >= 2 and parts[1]:
+                path = parts[1]
+        path = _plain_path(path)
+        name = str(node.get("name") or _first_output(node))
+        if not path:
+            return self.state.scope.numbered(name)
+        return self.state.scope.numbered(path if self._is_leaf(path) else f"{path}.{_stem(name)}")
+
+    def _is_leaf(self, path: str) -> bool:
+        return path not in self.state.scope.inner
+
+    def call(self, target: str, layer: str, args: list[Any], kwargs: dict[str, Any], values: dict[str, Any]) -> Any:
+        if POISON in args:
+            return POISON
+        if target.startswith("torch.ops.higher_order."):
+            return self.higher_order(target.rpartition(".")[2], layer, args)
+        if target.startswith("torch.ops."):
+            namespace, _, rest = target.removeprefix("torch.ops.").partition(".")
+            base, _, overload = rest.partition(".")
+            name = f"{namespace}::{base}"
+            found = builtins.call(self.state, name, args, kwargs)
+            if found is NOT_HERE:
+                found = call(self.state, name, layer, args, kwargs, "" if overload == "default" else overload)
+            return found
+        word = target.rpartition(".")[2]
+        if word == "getitem":
+            return builtins.call(self.state, "aten::__getitem__", args, {})
+        args = [number_of(self.state, arg, "int") for arg in args]
+        found = scalar_op(_WORDS.get(word, word), args)
+        if found is NOT_HERE:
+            self.state.scope.refused.append(Unsupported(layer, target, "this function on sizes is not known"))
+            return POISON
+        return found
+
+    def bind(self, outputs: Sequence[Any], result: Any, values: dict[str, Any]) -> None:
+        if len(outputs) == 1:
+            form, value = _one(outputs[0])
+            if form in ("as_tensors", "as_optional_tensors"):
+                items = result if isinstance(result, list | tuple) else [result] * len(value)
+                for entry, item in zip(value, items, strict=False):
+                    name = entry.get("name") or _one(entry)[1].get("name")
+                    values[str(name)] = item
+                return
+            result = result[0] if isinstance(result, list | tuple) and len(result) == 1 else result
+            if isinstance(result, list | tuple) and not isinstance(result, ScanList):
+                result = result[0]
+            values[_name_of(form, value)] = self.named(form, value, result)
+            return
+        items = list(result) if isinstance(result, list | tuple) else [result] * len(outputs)
+        for output, item in zip(outputs, items, strict=False):
+            form, value = _one(output)
+            if form == "as_none":
+                continue
+            values[_name_of(form, value)] = self.named(form, value, item)
+
+    def named(self, form: str, value: Any, result: Any) -> Any:
+        """Tensors that stand where the graph has a number, and the other way round."""
+        if form in ("as_sym_int", "as_sym_float", "as_sym_bool") and isinstance(result, Tensor):
+            return number_of(self.state, result, {"as_sym_int": "int", "as_sym_float": "float"}.get(form, "bool"))
+        return result
+
+    def argument(self, arg: Any, values: dict[str, Any]) -> Any:
+        form, value = _one(arg)
+        if form in ("as_tensor", "as_custom_obj"):
+            return self.find(str(value["name"]), values)
+        if form == "as_tensors":
+            return ScanList(self.find(str(item["name"]), values) for item in value)
+        if form in ("as_optional_tensors", "as_nested_tensors"):
+            return ScanList(None if _one(item)[0] == "as_none" else self.argument(item, values) for item in value)
+        if form == "as_optional_tensor":
+            return None if _one(value)[0] == "as_none" else self.argument(value, values)
+        if form in ("as_sym_int", "as_sym_bool", "as_sym_float"):
+            return self.symbol(value, values)
+        if form in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
+            return ScanList(self.symbol(item, values) for item in value)
+        if form == "as_none":
+            return None
+        if form == "as_scalar_type":
+            return SCALARS.get(value, -1)
+        if form in ("as_memory_format", "as_layout", "as_device"):
+            return None
+        if form == "as_graph":
+            return value.get("graph") if isinstance(value, dict) else None
+        if form in ("as_ints", "as_floats", "as_bools", "as_strings"):
+            return ScanList(value)
+        if form in ("as_int", "as_float", "as_bool", "as_string"):
+            return float(value) if form == "as_float" else value
+        raise _broken(self.program, f"has an argument of the unknown form {form!r}")
+
+    def find(self, name: str, values: dict[str, Any]) -> Any:
+        if name not in values:
+            raise _broken(self.program, f"uses {name!r} before it is made")
+        return values[name]
+
+    def symbol(self, value: Any, values: dict[str, Any]) -> Any:
+        if not isinstance(value, dict):
+            return value
+        form, inner = _one(value)
+        return self.find(str(inner), values) if form == "as_name" else inner
+
+    # --- control flow -------------------------------------------------------------------------------------------------
+
+    def higher_order(self, word: str, layer_name: str, args: list[Any]) -> Any:
+        layer = Layer(layer_name, f"higher_order::{word}", self.state.scope)
+        if word == "cond":
+            return self.cond(layer, *args[:4])
+        if word == "while_loop":
+            return self.while_loop(layer, args[0], args[1], args[2], args[3] if len(args) > 3 else [])
+        if word in ("wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap_set_grad_enabled"):
+            at = next(index for index, arg in enumerate(args) if isinstance(arg, dict))
+            return self.inner(args[at], args[at + 1 :])
+        self.state.scope.refused.append(layer.unsupported("this form of control flow is not read").item)
+        return POISON
+
+    def inner(self, graph: dict[str, Any], args: Sequence[Any]) -> list[Any]:
+        values: dict[str, Any] = {}
+        for entry, value in zip(graph.get("inputs", []), args, strict=False):
+            form, body = _one(entry)
+            values[_name_of(form, body)] = value
+        return self.graph(graph, values, lambda *_: None)
+
+    def cond(self, layer: Layer, predicate: Any, then: Any, other: Any, operands: Any) -> Any:
+        known = number_of(self.state, predicate, "bool")
+        if not isinstance(known, Sym):
+            return self.inner(then if known else other, operands)
+        condition = known.scalar(self.state.g)
+        return choose(self.state, layer, condition, lambda: self.inner(then, operands), lambda: self.inner(other, operands))
+
+    def while_loop(self, layer: Layer, test: Any, body: Any, carried: Any, extra: Any) -> Any:
+        def goes_on(items: list[Any]) -> Any:
+            return number_of(self.state, self.inner(test, [*items, *extra])[0], "bool")
+
+        def once(step: Any, items: list[Any]) -> tuple[Any, list[Any]]:
+            after = self.inner(body, [*items, *extra])
+            return goes_on(after), list(after)
+
+        return loop(self.state, layer, None, goes_on(list(carried)), list(carried), once)
+
+
+_WORDS = {"truediv": "truediv", "sym_not": "sym_not", "and_": "__and__", "or_": "__or__", "IntTrueDiv": "truediv",
+          "FloorDiv": "floordiv", "sym_sqrt": "sqrt", "sym_ite": "sym_ite", "PythonMod": "mod"}  # fmt: skip
+
+
+def _name_of(form: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name") or value.get("as_name") or "")
+    return str(value)
+
+
+def _first_output(node: dict[str, Any]) -> str:
+    for output in node.get("outputs", []):
+        form, value = _one(output)
+        return _name_of(form, value) if isinstance(value, dict) else form
+    return str(node.get("target"))
+
+
+def _stem(name: str) -> str:
+    head, _, tail = name.rpartition("_")
+    return head if head and tail.isdigit() else name
+
+
+def _plain_path(path: str) -> str:
+    """``L['self'].layer1`` and ``slice(...)`` never stand in newer files; older ones prefix ``L__self___``."""
+    return path.replace("L['self'].", "").replace("L__self___", "").removeprefix("self.").split("@")[0]
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, progress: Progress) -> State:
+    state, given = start(program.file, items, shapes, types, lambda *_: None)
+    reader = Reader(program, state)
+    for node in program.graph.get("nodes", []):
+        _note_modules(state, str((node.get("metadata") or {}).get("nn_module_stack", "")))
+    values = _bound(program, state, list(given.values()))
+    _sizes(program, state, values)
+    outputs = reader.graph(program.graph, values, progress)
+    kept = [
+        output for output, spec in zip(outputs, program.signature.get("output_specs", []), strict=False)
+        if _one(spec)[0] == "user_output"
+    ]  # fmt: skip
+    finish(state, kept if program.signature.get("output_specs") else outputs)
+    return state
+
+
+def _note_modules(state: State, stack: str) -> None:
+    """Modules with another one inside them on the way to some node."""
+    paths = [_plain_path(item.split(",")[1]) for item in stack.split(";") if item.count(",") >= 2]
+    state.scope.inner.update(path for path, deeper in zip(paths, paths[1:], strict=False) if deeper != path)
+
+
+def _bound(program: Program, state: State, given: list[Any]) -> dict[str, Any]:
+    """The graph's inputs by name: weights from the file, the user's inputs, and numbers that were baked in."""
+    values: dict[str, Any] = {}
+    rest = iter(given)
+    for spec in program.signature.get("input_specs", []):
+        kind, body = _one(spec)
+        form, arg = _one(body["arg"]) if "as_" in str(list(body.get("arg", {}))) else ("as_tensor", body["arg"])
+        name = _name_of(form, arg)
+        if kind == "user_input":
+            if form in ("as_tensor", "as_sym_int", "as_sym_float"):
+                values[name] = next(rest)
+        elif kind == "constant_input":
+            values[str(body.get("name"))] = _one(body["value"])[1] if isinstance(body.get("value"), dict) else None
+        else:
+            key = str(body.get("parameter_name") or body.get("buffer_name") or body.get("tensor_constant_name") or "")
+            values[name] = _weight(program, state, key, kind)
+    return values
+
+
+def _weight(program: Program, state: State, key: str, kind: str) -> Any:
+    array = program.arrays.get(key)
+    if array is None:
+        if kind in ("token", "custom_obj"):
+            return None
+        raise _broken(program, f"has no data for its {kind} {key!r}")
+    return Tensor(state.scope.root.weight(key, array))
+
+
+def _sizes(program: Program, state: State, values: dict[str, Any]) -> None:
+    """The symbols of free axes (``s31``) as sizes of the inputs that have them."""
+    for name, meta in program.graph.get("tensor_values", {}).items():
+        tensor = values.get(name)
+        if not isinstance(tensor, Tensor) or not isinstance(meta, dict):
+            continue
+        for axis, size in enumerate(meta.get("sizes", [])):
+            form, value = _one(size)
+            text = str(value.get("expr_str")) if form == "as_expr" and isinstance(value, dict) else ""
+            if text.isidentifier() and text not in values:
+                layer = Layer(name, "input", state.scope)
+                values[text] = layer.dim(tensor.value, axis)
+

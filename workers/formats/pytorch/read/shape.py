@@ -1,0 +1,429 @@
+"""Shapes: views, transpositions, splitting and joining."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from workers.formats.pytorch.read.dtypes import cast, operand, result_type
+from workers.formats.pytorch.read.layer import F32, I64, Layer, Size, reads
+from workers.formats.pytorch.read.scalars import ScanList
+from workers.formats.pytorch.read.shaping import expand as expanded
+from workers.formats.pytorch.read.shaping import reshape as reshaped
+from workers.formats.pytorch.read.shaping import size_list, size_of, slice_
+from workers.formats.pytorch.read.symbols import Sym, emit
+from workers.hub.graph import GraphBuilder, Value
+
+
+@reads("aten::view", "aten::reshape", "aten::_unsafe_view", "aten::_reshape_alias", "aten::view_copy",
+       "aten::_reshape_copy")  # fmt: skip
+def view(g: GraphBuilder, layer: Layer, self: Value, size: Any = None, stride: Any = None, shape: Any = None) -> Value:
+    wanted = size if size is not None else shape
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and layer.overload == "dtype":
+        raise layer.unsupported("it looks at the bytes of a tensor as another type")
+    return reshaped(g, layer, self, size_list(layer, wanted))
+
+
+@reads("aten::view_as", "aten::reshape_as")
+def view_as(g: GraphBuilder, layer: Layer, self: Value, other: Value) -> Value:
+    return reshaped(g, layer, self, layer.dims(other))
+
+
+@reads("aten::flatten", "aten::ravel")
+def flatten(g: GraphBuilder, layer: Layer, self: Value, start_dim: Any = 0, end_dim: Any = -1) -> Value:
+    dims = layer.dims(self)
+    if not dims:
+        return g.Reshape(self, [1])
+    first, last = layer.axis(self, start_dim), layer.axis(self, end_dim)
+    if first >= last:
+        return self
+    return reshaped(g, layer, self, [*dims[:first], -1, *dims[last + 1 :]])
+
+
+@reads("aten::unflatten")
+def unflatten(g: GraphBuilder, layer: Layer, self: Value, dim: Any, sizes: Any, names: Any = None) -> Value:
+    dims, axis = layer.dims(self), layer.axis(self, dim)
+    return reshaped(g, layer, self, [*dims[:axis], *size_list(layer, sizes), *dims[axis + 1 :]])
+
+
+@reads("aten::squeeze", "aten::squeeze_copy")
+def squeeze(g: GraphBuilder, layer: Layer, self: Value, dim: Any = None) -> Value:
+    """Only axes of size 1 go; a free axis stays, as it does in an exported program."""
+    axes = range(layer.rank(self)) if dim is None else layer.axes(self, dim) if dim != [] else []
+    ones = [axis for axis in axes if layer.rank(self) and layer.dim(self, axis) == 1]
+    return g.Squeeze(self, ones) if ones else self
+
+
+@reads("aten::unsqueeze", "aten::unsqueeze_copy")
+def unsqueeze(g: GraphBuilder, layer: Layer, self: Value, dim: Any) -> Value:
+    rank = layer.rank(self) + 1
+    return g.Unsqueeze(self, [layer.integer(dim) % rank])
+
+
+@reads("aten::transpose", "aten::swapaxes", "aten::swapdims", "aten::transpose_copy")
+def transpose(
+    g: GraphBuilder, layer: Layer, self: Value, dim0: Any = None, dim1: Any = None, axis0: Any = None, axis1: Any = None
+) -> Value:
+    first = layer.axis(self, dim0 if dim0 is not None else axis0)
+    second = layer.axis(self, dim1 if dim1 is not None else axis1)
+    perm = list(range(layer.rank(self)))
+    if first == second:
+        return self
+    perm[first], perm[second] = second, first
+    return g.Transpose(self, perm=perm)
+
+
+@reads("aten::t", "aten::numpy_T", "aten::mT", "aten::mH", "aten::adjoint", "aten::t_copy")
+def t(g: GraphBuilder, layer: Layer, self: Value) -> Value:
+    rank = layer.rank(self)
+    if rank < 2:
+        return self
+    if layer.type in ("aten::t", "aten::numpy_T", "aten::t_copy"):
+        return g.Transpose(self, perm=list(reversed(range(rank))))
+    return g.Transpose(self, perm=[*range(rank - 2), rank - 1, rank - 2])
+
+
+@reads("aten::permute", "aten::permute_copy")
+def permute(g: GraphBuilder, layer: Layer, self: Value, dims: Any) -> Value:
+    perm = [layer.axis(self, dim) for dim in dims]
+    return self if perm == list(range(len(perm))) else g.Transpose(self, perm=perm)
+
+
+@reads("aten::movedim", "aten::moveaxis")
+def movedim(g: GraphBuilder, layer: Layer, self: Value, source: Any, destination: Any) -> Value:
+    rank = layer.rank(self)
+    froms, tos = ([x % rank for x in layer.integers(v)] for v in (source, destination))
+    rest = iter([axis for axis in range(rank) if axis not in froms])
+    perm = [froms[tos.index(axis)] if axis in tos else next(rest) for axis in range(rank)]
+    return g.Transpose(self, perm=perm)
+
+
+@reads("aten::expand", "aten::broadcast_to", "aten::expand_copy")
+def expand(g: GraphBuilder, layer: Layer, self: Value, size: Any, implicit: Any = False) -> Value:
+    return expanded(g, layer, self, size_list(layer, size))
+
+
+@reads("aten::expand_as")
+def expand_as(g: GraphBuilder, layer: Layer, self: Value, other: Value) -> Value:
+    return expanded(g, layer, self, layer.dims(other))
+
+
+@reads("aten::broadcast_tensors")
+def broadcast_tensors(g: GraphBuilder, layer: Layer, tensors: list[Value]) -> list[Value]:
+    shape = g.Shape(tensors[0])
+    zero = [g.Shape(x) for x in tensors]
+    whole = tensors[0]
+    for other in tensors[1:]:
+        whole = g.Add(g.Mul(cast(g, whole, F32), g.constant(0.0)), g.Mul(cast(g, other, F32), g.constant(0.0)))
+    return [x if shape is zero else g.Expand(x, g.Shape(whole)) for x in tensors]
+
+
+@reads("aten::repeat", "aten::tile")
+def repeat(g: GraphBuilder, layer: Layer, self: Value, repeats: Any = None, dims: Any = None) -> Value:
+    counts = size_list(layer, repeats if repeats is not None else dims)
+    rank = layer.rank(self)
+    counts = [1] * (rank - len(counts)) + counts
+    own = [1] * (len(counts) - rank) + layer.dims(self)
+    x = reshaped(g, layer, self, own) if len(own) != rank else self
+    vector = g.constant([c for c in counts if isinstance(c, int)]) if all(isinstance(c, int) for c in counts) else \
+        g.Concat(*(g.constant([c]) if isinstance(c, int) else c.vector(g) for c in counts), axis=0)  # fmt: skip
+    made = g.Tile(x, vector)
+    dims_: list[Size | None] = [
+        s if c == 1 else s * c if isinstance(s, int) and isinstance(c, int) else None
+        for s, c in zip(own, counts, strict=True)
+    ]
+    return layer.shaped(made, dims_)
+
+
+@reads("aten::repeat_interleave")
+def repeat_interleave(
+    g: GraphBuilder, layer: Layer, self: Value, repeats: Any = None, dim: Any = None, output_size: Any = None
+) -> Value:
+    known = layer.known(repeats)
+    if known is None or known.size != 1:
+        raise layer.unsupported("different, or computed, numbers of repetitions")
+    x = self if dim is not None else g.Reshape(self, [-1])
+    axis, count = (layer.axis(x, dim) if dim is not None else 0), int(known.reshape(()))
+    dims = layer.dims(x)
+    wide = expanded(g, layer, g.Unsqueeze(x, [axis + 1]), [*dims[: axis + 1], count, *dims[axis + 1 :]])
+    return reshaped(g, layer, wide, [*dims[:axis], -1, *dims[axis + 1 :]])
+
+
+@reads("aten::cat", "aten::concat", "aten::concatenate")
+def cat(g: GraphBuilder, layer: Layer, tensors: Any, dim: Any = 0) -> Value:
+    if isinstance(tensors, ir.Value):
+        return _cat_rows(g, layer, tensors, dim)
+    parts = [x for x in tensors if not (layer.rank(x) == 1 and layer.dim(x, 0) == 0)] or list(tensors)
+    dtype = result_type(*tensors)
+    axis = layer.axis(parts[0], dim)
+    made = g.Concat(*(cast(g, x, dtype) for x in parts), axis=axis)
+    return made
+
+
+def _cat_rows(g: GraphBuilder, layer: Layer, rows: Value, dim: Any) -> Value:
+    """The rows of a scanned list joined along one of their axes."""
+    rank = layer.rank(rows) - 1
+    axis = layer.integer(dim) % rank
+    order = [*range(1, axis + 1), 0, *range(axis + 1, rank + 1)]
+    turned = g.Transpose(rows, perm=order)
+    dims = layer.dims(turned)
+    return reshaped(g, layer, turned, [*dims[:axis], -1, *dims[axis + 2 :]])
+
+
+@reads("aten::stack")
+def stack(g: GraphBuilder, layer: Layer, tensors: Any, dim: Any = 0) -> Value:
+    if isinstance(tensors, ir.Value):
+        axis = layer.integer(dim) % layer.rank(tensors)
+        order = [*range(1, axis + 1), 0, *range(axis + 1, layer.rank(tensors))]
+        return tensors if axis == 0 else g.Transpose(tensors, perm=order)
+    axis = layer.integer(dim) % (layer.rank(tensors[0]) + 1)
+    dtype = result_type(*tensors)
+    return g.Concat(*(g.Unsqueeze(cast(g, x, dtype), [axis]) for x in tensors), axis=axis)
+
+
+@reads("aten::hstack", "aten::vstack", "aten::dstack", "aten::row_stack", "aten::column_stack")
+def stacked(g: GraphBuilder, layer: Layer, tensors: Any) -> Value:
+    word = layer.type.rpartition("::")[2]
+    rank = layer.rank(tensors[0])
+    if word == "hstack":
+        return g.Concat(*tensors, axis=0 if rank <= 1 else 1)
+    if word in ("vstack", "row_stack"):
+        return g.Concat(*(g.Unsqueeze(x, [0]) if rank == 1 else x for x in tensors), axis=0)
+    if word == "column_stack":
+        return g.Concat(*(g.Unsqueeze(x, [1]) if rank == 1 else x for x in tensors), axis=1)
+    wide = [g.Reshape(x, [1, -1, 1]) if rank == 1 else g.Unsqueeze(x, [2]) if rank == 2 else x for x in tensors]
+    return g.Concat(*wide, axis=2)
+
+
+@reads("aten::split", "aten::split_with_sizes", "aten::unsafe_split", "aten::unsafe_split_with_sizes",
+       "aten::split_copy", "aten::split_with_sizes_copy")  # fmt: skip
+def split(g: GraphBuilder, layer: Layer, self: Value, split_size: Any = None, dim: Any = 0, split_sizes: Any = None) -> Any:
+    sizes = split_size if split_size is not None else split_sizes
+    axis = layer.axis(self, dim)
+    if isinstance(sizes, list | tuple):
+        parts = size_list(layer, sizes)
+        if all(isinstance(size, int) for size in parts):
+            return g.ops("Split", self, [int(s) for s in parts if isinstance(s, int)], outputs=len(parts), axis=axis)
+        vector = g.Concat(*(g.constant([s]) if isinstance(s, int) else s.vector(g) for s in parts), axis=0)
+        return g.ops("Split", self, vector, outputs=len(parts), axis=axis)
+    total, size = layer.static(self, axis, "the size of the axis that it splits"), layer.integer(sizes)
+    return _split(g, self, axis, total, size)
+
+
+def _split(g: GraphBuilder, x: Value, axis: int, total: int, size: int) -> list[Value]:
+    parts = [min(size, total - at) for at in range(0, total, max(size, 1))] or [0]
+    return [g.Identity(x)] if len(parts) == 1 else g.ops("Split", x, parts, outputs=len(parts), axis=axis)
+
+
+@reads("aten::chunk", "aten::unsafe_chunk")
+def chunk(g: GraphBuilder, layer: Layer, self: Value, chunks: Any, dim: Any = 0) -> Any:
+    axis = layer.axis(self, dim)
+    total, count = layer.static(self, axis, "the size of the axis that it splits"), layer.integer(chunks)
+    return _split(g, self, axis, total, -(-total // count))
+
+
+@reads("aten::tensor_split")
+def tensor_split(
+    g: GraphBuilder, layer: Layer, self: Value, indices_or_sections: Any = None, dim: Any = 0, sections: Any = None,
+    indices: Any = None,
+) -> Any:  # fmt: skip
+    given = next(x for x in (indices_or_sections, sections, indices) if x is not None)
+    axis = layer.axis(self, dim)
+    total = layer.static(self, axis)
+    if isinstance(given, list | tuple):
+        ends = [0, *layer.integers(given), total]
+        parts = [max(0, b - a) for a, b in zip(ends, ends[1:], strict=False)]
+    else:
+        count = layer.integer(given)
+        parts = [total // count + (i < total % count) for i in range(count)]
+    return g.ops("Split", self, parts, outputs=len(parts), axis=axis)
+
+
+@reads("aten::unbind", "aten::unbind_copy")
+def unbind(g: GraphBuilder, layer: Layer, self: Value, dim: Any = 0) -> Any:
+    axis = layer.axis(self, dim)
+    size = layer.dim(self, axis)
+    if isinstance(size, Sym):
+        found = ScanList()
+        order = [axis, *(other for other in range(layer.rank(self)) if other != axis)]
+        found.scan = self if axis == 0 else g.Transpose(self, perm=order)
+        return found
+    rows = [self] if size == 1 else g.ops("Split", self, outputs=size, axis=axis, num_outputs=size)
+    return [g.Squeeze(row, [axis]) for row in rows]
+
+
+@reads("aten::slice", "aten::slice_copy")
+def slice(
+    g: GraphBuilder, layer: Layer, self: Value, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1
+) -> Value:
+    axis = layer.axis(self, dim)
+    first = 0 if start is None else size_of(layer, start)
+    last = None if end is None else size_of(layer, end)
+    return slice_(g, layer, self, axis, first, last, layer.integer(step))
+
+
+@reads("aten::narrow", "aten::narrow_copy")
+def narrow(g: GraphBuilder, layer: Layer, self: Value, dim: Any, start: Any, length: Any) -> Value:
+    first, count = size_of(layer, start), size_of(layer, length)
+    axis = layer.axis(self, dim)
+    if isinstance(first, int) and isinstance(count, int):
+        if first < 0:
+            first += layer.static(self, axis)
+        return slice_(g, layer, self, axis, first, first + count)
+    made = g.Slice(self, g.Reshape(emit(g, first, I64), [1]),
+                   g.Reshape(g.Add(emit(g, first, I64), emit(g, count, I64)), [1]), [axis])  # fmt: skip
+    dims: list[Size | None] = [*layer.dims(self)]
+    dims[axis] = count
+    return layer.shaped(made, dims)
+
+
+@reads("aten::select", "aten::select_copy")
+def select(g: GraphBuilder, layer: Layer, self: Value, dim: Any, index: Any) -> Value:
+    return g.Gather(self, operand(g, index, I64), axis=layer.axis(self, dim))
+
+
+@reads("aten::flip", "aten::fliplr", "aten::flipud")
+def flip(g: GraphBuilder, layer: Layer, self: Value, dims: Any = None) -> Value:
+    word = layer.type.rpartition("::")[2]
+    axes = {"fliplr": [1], "flipud": [0]}.get(word) or [layer.axis(self, dim) for dim in dims]
+    count = len(axes)
+    return g.Slice(self, [-1] * count, [-(1 << 63) + 1] * count, axes, [-1] * count)
+
+
+@reads("aten::roll")
+def roll(g: GraphBuilder, layer: Layer, self: Value, shifts: Any, dims: Any = ()) -> Value:
+    steps = layer.integers(shifts)
+    if not isinstance(dims, int) and not dims:
+        return reshaped(g, layer, _rolled(g, layer, g.Reshape(self, [-1]), 0, steps[0]), layer.dims(self))
+    for step, dim in zip(steps, layer.integers(dims), strict=True):
+        self = _rolled(g, layer, self, layer.axis(self, dim), step)
+    return self
+
+
+def _rolled(g: GraphBuilder, layer: Layer, x: Value, axis: int, step: int) -> Value:
+    size = layer.dim(x, axis)
+    step = step % size if isinstance(size, int) and size else step
+    if step == 0:
+        return x
+    back = g.Slice(x, [-step], [(1 << 63) - 1], [axis])
+    front = g.Slice(x, [0], [-step], [axis])
+    return layer.shaped(g.Concat(back, front, axis=axis), layer.dims(x))
+
+
+@reads("aten::unfold")
+def unfold(g: GraphBuilder, layer: Layer, self: Value, dimension: Any, size: Any, step: Any) -> Value:
+    """Windows of ``size`` every ``step``, as a new last axis."""
+    axis = layer.axis(self, dimension)
+    total, width, stride = layer.static(self, axis), layer.integer(size), layer.integer(step)
+    rows = [[start + i for i in range(width)] for start in range(0, total - width + 1, stride)]
+    made = g.Gather(self, g.constant(ir.tensor(rows).numpy().astype("int64")), axis=axis)
+    perm = [a for a in range(layer.rank(made)) if a != axis + 1]
+    return g.Transpose(made, perm=[*perm, axis + 1])
+
+
+@reads("aten::diagonal", "aten::linalg_diagonal")
+def diagonal(
+    g: GraphBuilder, layer: Layer, self: Value, offset: Any = 0, dim1: Any = 0, dim2: Any = 1
+) -> Value:
+    first, second = layer.axis(self, dim1), layer.axis(self, dim2)
+    rows, columns, shift = layer.static(self, first), layer.static(self, second), layer.integer(offset)
+    low, left = max(0, -shift), max(0, shift)
+    count = max(0, min(rows - low, columns - left))
+    perm = [*(a for a in range(layer.rank(self)) if a not in (first, second)), first, second]
+    x = g.Transpose(self, perm=perm)
+    lead = layer.dims(x)[:-2]
+    flat = reshaped(g, layer, x, [*lead, rows * columns])
+    return g.Gather(flat, g.constant([(low + i) * columns + left + i for i in range(count)]), axis=len(lead))
+
+
+@reads("aten::diag", "aten::diag_embed")
+def diag(g: GraphBuilder, layer: Layer, self: Value, diagonal_: Any = 0, dim1: Any = -2, dim2: Any = -1) -> Value:
+    if layer.type == "aten::diag" and layer.rank(self) == 2:
+        return diagonal(g, layer, self, diagonal_)
+    if diagonal_ != 0 or (dim1, dim2) != (-2, -1):
+        raise layer.unsupported("only the main diagonal of the last axes is read")
+    size = layer.static(self, -1)
+    eye = g.constant(_eye(size, self.dtype or F32))
+    return g.Mul(g.Unsqueeze(self, [-1]), eye)
+
+
+def _eye(size: int, dtype: ir.DataType) -> Any:
+
+
+    return np.eye(size, dtype=dtype.numpy())
+
+
+@reads("aten::tril", "aten::triu")
+def triangle(g: GraphBuilder, layer: Layer, self: Value, diagonal: Any = 0) -> Value:
+    k = operand(g, diagonal, I64)
+    x = self if self.dtype != ir.DataType.BOOL else g.Cast(self, to=I64)
+    made = g.Trilu(x, k, upper=int(layer.type.endswith("triu")))
+    return cast(g, made, self.dtype or F32)
+
+
+@reads("aten::rot90")
+def rot90(g: GraphBuilder, layer: Layer, self: Value, k: Any = 1, dims: Any = (0, 1)) -> Value:
+    a, b = (layer.axis(self, dim) for dim in dims)
+    turns = layer.integer(k) % 4
+    if turns == 0:
+        return self
+    if turns == 2:
+        return flip(g, layer, self, [a, b])
+    perm = list(range(layer.rank(self)))
+    perm[a], perm[b] = b, a
+    turned = g.Transpose(self, perm=perm)
+    return flip(g, layer, turned, [a if turns == 1 else b])
+
+
+@reads("aten::meshgrid")
+def meshgrid(g: GraphBuilder, layer: Layer, tensors: list[Value], indexing: str = "ij") -> list[Value]:
+    count = len(tensors)
+    sizes = [layer.dim(x, 0) if layer.rank(x) else 1 for x in tensors]
+    made = []
+    for index, x in enumerate(tensors):
+        shape: list[Size] = [1] * count
+        shape[index] = -1
+        made.append(expanded(g, layer, reshaped(g, layer, x, shape), sizes))
+    if indexing == "xy" and count > 1:
+        made = [g.Transpose(x, perm=[1, 0, *range(2, count)]) for x in made]
+    return made
+
+
+@reads("aten::contiguous", "aten::detach", "aten::alias", "aten::lift_fresh", "aten::lift", "aten::requires_grad",
+       "aten::cpu", "aten::cuda", "aten::resolve_conj", "aten::resolve_neg", "aten::conj", "aten::real",
+       "aten::detach_copy", "aten::alias_copy", "aten::lift_fresh_copy")  # fmt: skip
+def itself(g: GraphBuilder, layer: Layer, self: Value, *_: Any, **__: Any) -> Value:
+    return self
+
+
+@reads("aten::clone", "aten::data")
+def clone(g: GraphBuilder, layer: Layer, self: Value, memory_format: Any = None) -> Value:
+    return self
+
+
+@reads("aten::to", "aten::_to_copy", "aten::type")
+def to(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dtype: Any = None, **_: Any) -> Value:
+    """Devices and memory formats do not matter; a type among the arguments, or another tensor's, does."""
+    for arg in args[:2]:
+        if isinstance(arg, ir.Value):
+            return cast(g, self, arg.dtype or F32)
+        if isinstance(arg, int) and not isinstance(arg, bool):
+            dtype = arg
+    return cast(g, self, layer.dtype(dtype, self.dtype or F32))
+
+
+@reads("aten::type_as")
+def type_as(g: GraphBuilder, layer: Layer, self: Value, other: Value) -> Value:
+    return cast(g, self, other.dtype or F32)
+
+
+_CASTS = {"float": F32, "double": ir.DataType.DOUBLE, "half": ir.DataType.FLOAT16, "long": I64, "bfloat16":
+          ir.DataType.BFLOAT16, "byte": ir.DataType.UINT8, "char": ir.DataType.INT8, "short": ir.DataType.INT16,
+          "_cast_Float": F32, "_cast_Long": I64}  # fmt: skip
+
+
+@reads(*(f"aten::{name}" for name in _CASTS))
+def casts(g: GraphBuilder, layer: Layer, self: Value, non_blocking: Any = False) -> Value:
+    return cast(g, self, _CASTS[layer.type.rpartition("::")[2]])

@@ -202,6 +202,7 @@ def _limited(g: GraphBuilder, layer: Layer, scores: Value, found: Value) -> list
     kept = [values, g.GatherND(boxes, pairs), groups, places]
     if most > 0:
         # The last of the best scores, or nothing where there are fewer.
+        check_constant(layer, most)
         filled = g.Concat(values, np.full(most, -np.inf, np.float32), axis=0)
         ranked, _ = g.ops("TopK", filled, [most], outputs=2, axis=0)
         enough = g.GreaterOrEqual(values, g.Gather(ranked, [most - 1], axis=0))

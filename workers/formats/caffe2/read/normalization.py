@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.caffe2.read.layer import Layer, Value, prod, reads
+from workers.formats.caffe2.read.sizes import check_constant
 from workers.formats.caffe2.read.windows import back, first
 from workers.hub.graph import GraphBuilder
 
@@ -63,11 +64,11 @@ def _bracket(g: GraphBuilder, layer: Layer, x: Value, size: int, alpha: float, b
     """The windows of an even size begin (size - 1) // 2 channels earlier."""
     channels = layer.size(x, 1)
     before = (size - 1) // 2
+    if channels * channels > 1 << 22:
+        raise layer.unsupported(f"the second output of {channels} channels is too large a convolution")
     weight = np.zeros((channels, channels, *[1] * (len(layer.shape(x)) - 2)))
     for channel in range(channels):
         weight[channel, max(channel - before, 0) : max(channel - before + size, 0)] = 1
-    if weight.size > 1 << 22:
-        raise layer.unsupported(f"the second output of {channels} channels is too large a convolution")
     sums = g.Conv(g.Mul(x, x), layer.array(x, weight))
     return g.Add(g.Mul(sums, layer.number(x, alpha / size)), layer.number(x, bias))
 
@@ -124,6 +125,7 @@ def layer_norm(
     if affine and (gamma is None or beta is None):
         raise layer.malformed("its gamma and beta are missing")
     inner = layer.sizes(x, axis)
+    check_constant(layer, prod(inner))
     scale = gamma if affine and gamma is not None else g.constant(layer.array(x, np.ones(inner)))
     shift = beta if affine else None
     scale_, shift_ = _of_shape(g, layer, scale, inner), _of_shape(g, layer, shift, inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.caffe2.read.layer import FLOATS, I32, Layer, Value, cast, reads
-from workers.formats.caffe2.read.sizes import size_of
+from workers.formats.caffe2.read.sizes import check_constant, size_of
 from workers.hub.graph import GraphBuilder
 
 REDUCTIONS = {
@@ -180,6 +180,7 @@ def top_k(g: GraphBuilder, layer: Layer, x: Value, k: Value | None = None) -> li
 def _flat_places(g: GraphBuilder, layer: Layer, x: Value, places: Value, axis: int) -> Value:
     """Where the values stand in the tensor read from end to end."""
     shape = layer.sizes(x)
+    check_constant(layer, int(np.prod(shape)))
     strides = [int(np.prod(shape[place + 1 :])) for place in range(len(shape))]
     offsets = np.zeros([1] * len(shape), np.int64)
     for place, (size, stride) in enumerate(zip(shape, strides, strict=True)):

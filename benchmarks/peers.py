@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -32,7 +33,7 @@ class Peer:
 
     def python(self) -> Path:
         """The interpreter of the peer's environment, which is built at the first call."""
-        place = HOME / "-".join([self.name, *(package.partition("==")[2] for package in self.packages[:1])])
+        place = HOME / f"{self.name}-{hashlib.sha256(' '.join(self.packages).encode()).hexdigest()[:12]}"
         python, stamp = place / "bin/python", place / "built"
         if not stamp.exists():
             uv = [sys.executable, "-m", "uv", "--quiet"]
@@ -45,7 +46,14 @@ class Peer:
 ONNX2TORCH = Peer(
     "onnx2torch",
     "onnx2torch 1.5.15",
-    ("onnx2torch==1.5.15", "onnx==1.23.2", "torch==2.13.0", "torchvision==0.28.0", "numpy==2.4.6"),
+    (
+        "onnx2torch==1.5.15",
+        "onnx==1.23.2",
+        "torch==2.13.0",
+        "torchvision==0.28.0",
+        "numpy==2.4.6",
+        "safetensors==0.8.0",
+    ),
     HERE / "onnx2torch_tool.py",
 )
 

@@ -91,7 +91,7 @@ def _save_external(model: ir.Model, path: Path) -> list[Path]:
 
 def _write_tensor(file: io.FileIO, tensor: ir.TensorProtocol) -> None:
     array = raw_bytes(tensor)
-    span = _span(array)
+    span = span_of(array)
     if span is None:
         _write(file, array.data)
         return
@@ -102,7 +102,7 @@ def _write_tensor(file: io.FileIO, tensor: ir.TensorProtocol) -> None:
         copied += os.sendfile(file.fileno(), mapping.source, start + copied, array.size - copied)
 
 
-def _span(array: npt.NDArray[np.uint8]) -> tuple[Mapping, int] | None:
+def span_of(array: npt.NDArray[np.uint8]) -> tuple[Mapping, int] | None:
     """The mapped file that the array is a view of, and its offset there."""
     owner: Any = array
     while isinstance(owner, np.ndarray):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
 from workers.hub.normalise.change import changed
-from workers.hub.save import raw_bytes
+from workers.hub.save import raw_bytes, span_of
 from workers.options import Options
 from workers.report.schema import Change
 
@@ -52,10 +54,20 @@ def _sample(data: Bytes) -> bytes:
     """The stretches that are compared first; the whole of a small tensor."""
     if data.size <= PROBES * PROBE:
         return data.tobytes()
-    starts = np.linspace(0, data.size - PROBE, PROBES).astype(np.int64)
-    return b"".join(data[start : start + PROBE].tobytes() for start in starts)
+    read = _reader(data)
+    return b"".join(read(int(start), PROBE) for start in np.linspace(0, data.size - PROBE, PROBES))
 
 
 def _equal(a: Bytes, b: Bytes) -> bool:
     """Chunk by chunk, so that unequal ones are told early and nothing of their size is made."""
-    return all(np.array_equal(a[at : at + CHUNK], b[at : at + CHUNK]) for at in range(0, a.size, CHUNK))
+    left, right = _reader(a), _reader(b)
+    return all(left(at, CHUNK) == right(at, CHUNK) for at in range(0, a.size, CHUNK))
+
+
+def _reader(data: Bytes) -> Callable[[int, int], bytes]:
+    """Gives bytes from a place on. What lies in a file is read from there: mapped pages would count as our memory."""
+    span = span_of(data)
+    if span is None:
+        return lambda start, size: data[start : start + size].tobytes()
+    mapping, offset = span
+    return lambda start, size: os.pread(mapping.source, min(size, data.size - start), offset + start)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from workers.formats import caffe, darknet, mxnet, onnx, pytorch
+from workers.formats import caffe, caffe2, darknet, mxnet, onnx, pytorch, torch7
 from workers.formats.contract import Format
 
 BUILT_IN: tuple[Format, ...] = (
     caffe.FORMAT,
+    caffe2.FORMAT,
     darknet.FORMAT,
     mxnet.FORMAT,
     onnx.FORMAT,
     pytorch.FORMAT,
+    torch7.FORMAT,
 )
 
 

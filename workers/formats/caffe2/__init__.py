@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="caffe2",
     title="Caffe2",
+    variants="init and predict nets, predictor databases",
     extensions=(".pb", ".pbtxt", ".minidb"),
     sniff=_sniff,
     read=Lazy("workers.formats.caffe2.read", "read"),

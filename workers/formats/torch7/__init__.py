@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="torch7",
     title="Torch7",
+    variants="binary and ASCII `.t7` of every age; nn, nngraph, cudnn, rnn, dpnn, inn",
     extensions=(".t7", ".th", ".net"),
     sniff=_sniff,
     read=Lazy("workers.formats.torch7.read", "read"),

@@ -124,18 +124,21 @@ def _on_batch(g: GraphBuilder, layer: Layer, x: Value, rule: object) -> Value:
 
 
 def _subtracted(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    return g.Sub(x, _local_mean(g, layer, x))
+    total, inside = _local_sum(g, layer, x)
+    return g.Sub(x, g.Div(total, inside))
 
 
 def _divided(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    deviation = g.Sqrt(_local_mean(g, layer, g.Mul(x, x)))
+    """The root is taken before the correction at the borders."""
+    total, inside = _local_sum(g, layer, g.Mul(x, x))
+    deviation = g.Div(g.Sqrt(total), inside)
     limit, value = layer.real("threshold", 1e-4), layer.real("thresval", layer.real("threshold", 1e-4))
     kept = g.Where(g.Greater(deviation, np.float32(limit)), deviation, np.float32(value))
     return g.Div(x, kept)
 
 
-def _local_mean(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """[N, 1, H, W]: the weighted mean over all channels; at the borders of what lies inside the image.
+def _local_sum(g: GraphBuilder, layer: Layer, x: Value) -> tuple[Value, Array]:
+    """[N, 1, H, W], the weighted mean over all channels, among zeros; and how much of the kernel lies in the image.
 
     A kernel of one axis is applied along both, a kernel of two axes as it is.
     """
@@ -145,13 +148,13 @@ def _local_mean(g: GraphBuilder, layer: Layer, x: Value) -> Value:
         raise layer.malformed(f"its kernel of shape {list(kernel.shape)} does not fit its input")
     if kernel.ndim == 1:
         kernel = np.outer(kernel, kernel)
-    kernel = kernel / (kernel.sum() * count)
+    kernel = kernel / kernel.sum()
     rows, columns = kernel.shape
     pads = [rows // 2, columns // 2, (rows - 1) // 2, (columns - 1) // 2]
-    weight = np.broadcast_to(kernel, (1, count, rows, columns)).astype(np.float32)
+    weight = np.broadcast_to(kernel / count, (1, count, rows, columns)).astype(np.float32)
     total = g.Conv(x, g.weight(f"{layer.name}.kernel", np.ascontiguousarray(weight)), kernel_shape=[rows, columns],
                    pads=pads)  # fmt: skip
-    return g.Div(total, _coverage(kernel * count, height, width)[None, None].astype(np.float32))
+    return total, _coverage(kernel, height, width)[None, None].astype(np.float32)
 
 
 def _coverage(kernel: Array, height: int, width: int) -> Array:

@@ -28,6 +28,7 @@ from workers.hub.save import save
 from workers.inspect.sniff import sniff
 from workers.inspect.upload import Upload
 from workers.options import Options
+from workers.pipeline import remaining
 
 # What a job imports, a warm worker has imported before.
 import_module("workers.preload")
@@ -43,7 +44,8 @@ def work(system: str, target: str, options: str, *files: str) -> None:
     if format.name != system or format.read is None:
         raise SystemExit(f"taken for {format.title}")
     chosen = Options(**json.loads(options))
-    hub, _ = normalise(format.read(ReadRequest(upload, chosen)).model, chosen)
+    reading = format.read(ReadRequest(upload, chosen))
+    hub, _ = normalise(reading.model, remaining(chosen, reading))
     check(hub)
     save(hub, Path(target))
 

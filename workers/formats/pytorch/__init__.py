@@ -1,22 +1,31 @@
-"""PyTorch: modules that onnxhub writes."""
+"""PyTorch: TorchScript, exported programs, weights with their source; and modules that onnxhub writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.formats.contract import Export, Format, Lazy, Verifier
+from workers.formats.contract import Evidence, Export, Format, Lazy, Verifier
+from workers.inspect.upload import Upload
+
+
+def _sniff(upload: Upload) -> Evidence | None:
+    found: Evidence | None = Lazy("workers.formats.pytorch.recognise", "sniff")(upload)
+    return found
 
 
 def _coverage() -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = Lazy("workers.formats.pytorch.write", "coverage")()
-    return found
+    return {
+        **Lazy("workers.formats.pytorch.write", "coverage")(),
+        "read": Lazy("workers.formats.pytorch.read", "coverage")(),
+    }
 
 
 FORMAT = Format(
     name="pytorch",
     title="PyTorch",
-    extensions=(".py", ".safetensors"),
-    sniff=lambda upload: None,
+    extensions=(".pt2", ".pt", ".pth", ".safetensors", ".py"),
+    sniff=_sniff,
+    read=Lazy("workers.formats.pytorch.read", "read"),
     write=Lazy("workers.formats.pytorch.write", "write"),
     legalise=Lazy("workers.formats.pytorch.write", "legalise"),
     coverage=_coverage,

@@ -87,7 +87,7 @@ def read_zip(archive: Archive) -> Checkpoint:
 
 
 def tensors_of_member(archive: Archive, name: str) -> dict[str, Array]:
-    """Tensors of a torch.save zip inside an archive; a lone tensor has the key "". """
+    """Tensors of a torch.save zip inside an archive; a lone tensor has the key ""."""
     data = archive.view(name)
     if bytes(data[:4]) != b"PK\x03\x04":
         raise MalformedModel(f"the member {name!r} of {archive.name!r} is no file of torch.save", file=archive.name)
@@ -98,7 +98,9 @@ def tensors_of_member(archive: Archive, name: str) -> dict[str, Array]:
             raise MalformedModel(f"the member {name!r} of {archive.name!r} lies about its size", file=archive.name)
         held = {key: inner.read(info) for key, info in members.items() if key}
     except (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError, EOFError, OSError) as error:
-        raise MalformedModel(f"the member {name!r} of {archive.name!r} is damaged: {error}", file=archive.name) from error
+        raise MalformedModel(
+            f"the member {name!r} of {archive.name!r} is damaged: {error}", file=archive.name
+        ) from error
     if "data.pkl" not in held:
         raise MalformedModel(f"the member {name!r} of {archive.name!r} holds no tensors", file=archive.name)
     stream = Stream(Cursor(memoryview(held["data.pkl"])), archive.name, build)
@@ -262,4 +264,3 @@ def stripped(tensors: dict[str, Array]) -> list[dict[str, Array]]:
         if tensors and all(key.startswith(prefix) for key in tensors):
             found += stripped({key[len(prefix) :]: value for key, value in tensors.items()})
     return found
-

@@ -152,4 +152,3 @@ def _numbers(sizes: Any) -> tuple[int, ...]:
             raise MalformedModel(f"a weight has the size {size!r}")
         found.append(number)
     return tuple(found)
-

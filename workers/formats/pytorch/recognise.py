@@ -68,4 +68,6 @@ def sniff(upload: Upload) -> Evidence | None:
     source = by_role.get(SOURCE)
     if source is not None:
         return Evidence(0.95, f"{weights.name!r} is {kind_of(weights).what}, {source.name!r} the model's source")
-    return Evidence(0.6 if kind_of(weights).role == SAFETENSORS else 0.9, f"{weights.name!r} is {kind_of(weights).what}")
+    return Evidence(
+        0.6 if kind_of(weights).role == SAFETENSORS else 0.9, f"{weights.name!r} is {kind_of(weights).what}"
+    )

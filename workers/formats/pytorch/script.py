@@ -110,4 +110,3 @@ def _traced(archive: Archive) -> list[Any] | None:
 
 def _pickle(archive: Archive, name: str) -> Any:
     return Stream(Cursor(memoryview(archive.bytes(name))), archive.name, build).load()
-

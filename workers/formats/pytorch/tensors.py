@@ -69,7 +69,7 @@ class Stored:
         elements, last = math.prod(self.shape), 0
         if elements:
             last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True)) + 1
-        if elements > self.count and self.count == 0 or last > self.count or elements > 1 << 40:
+        if (elements > self.count and self.count == 0) or last > self.count or elements > 1 << 40:
             raise MalformedModel(f"a tensor of {file!r} lies outside its storage {self.key!r}", file=file)
         data = storages(self.key, self.count * dtype.itemsize)
         if len(data) < last * dtype.itemsize:

@@ -6,6 +6,7 @@ what to do, WORKDIR/result.json and out.npz are the answer, progress goes as JSO
     run:pytorch     import model.py, load its weights, run it
     run:pt2         load an exported program, run it
     export:pytorch  export model.py as a program, free axes kept free; the program must compute the same when reloaded
+    capture:pytorch make the model of an uploaded model.py, load the weights given as inputs, save its graph
     run:many        run many model.py in one process: options.cases = [{"model": path, "inputs": [index | [..] | null]}]
 
 Element types that numpy has not (bfloat16, eight-bit floats) travel as unsigned integers of the same width; their names
@@ -13,6 +14,8 @@ stand in INPUTS of model.py and in output_types of the result.
 """
 
 import importlib.util
+import inspect
+import itertools
 import json
 import os
 import statistics
@@ -267,7 +270,193 @@ def run_many(request, folder, report):
     return {"cases": results}, outputs
 
 
-ACTIONS = {"run:pytorch": run_pytorch, "run:pt2": run_pt2, "run:many": run_many, "export:pytorch": export_pytorch}
+# --- capturing a graph from source ------------------------------------------------------------------------------------
+
+
+def import_source(path):
+    """The uploaded model.py, its folder on the path so that it finds the files beside it."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.dirname(path))
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+    source = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = source
+    spec.loader.exec_module(source)
+    return source
+
+
+def entries(source, named):
+    """What may make the model: the entry that was named, else every module class of the file, the last one first."""
+    if named:
+        if not hasattr(source, named):
+            raise Refused("invalid", "the source has no %s" % named)
+        return [(named, getattr(source, named))]
+    found = [
+        (name, value)
+        for name, value in vars(source).items()
+        if isinstance(value, type) and issubclass(value, torch.nn.Module) and value.__module__ == source.__name__
+    ]
+    instances = [(name, value) for name, value in vars(source).items() if isinstance(value, torch.nn.Module)]
+    if not found and not instances:
+        raise Refused("invalid", "the source defines no nn.Module; name a function in the option 'entry'")
+    return instances + found[::-1]
+
+
+def weights_of(request, folder):
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        types = request["options"]["types"]
+        return {
+            name: to_tensor(file["a%d" % index], types[index], torch.device("cpu"))
+            for index, name in enumerate(request["input_names"])
+        }
+
+
+def variants(weights):
+    """The weights under their own keys, and without the prefixes that wrappers add."""
+    yield weights
+    for prefix in ("module.", "_orig_mod.", "model.", "net."):
+        if weights and all(key.startswith(prefix) for key in weights):
+            yield from variants({key[len(prefix) :]: value for key, value in weights.items()})
+
+
+def filled(model, weights, aliases):
+    """Load the weights; raises Refused with the keys that do not fit."""
+    told = None
+    for each in variants(weights):
+        keys = model.state_dict().keys()
+        each = {**each, **{key: each[aliases[key]] for key in keys if key not in each and aliases.get(key) in each}}
+        try:
+            model.load_state_dict(each, strict=True)
+            return model
+        except RuntimeError as error:
+            told = told or str(error)
+    raise Refused("invalid", "the weights do not fit the source: %s" % " ".join((told or "").split())[:1500])
+
+
+def made(source, request, weights):
+    """The model with its weights, in evaluation mode."""
+    options, told = request["options"], None
+    for name, entry in entries(source, options.get("entry")):
+        try:
+            model = entry if isinstance(entry, torch.nn.Module) else entry(**options.get("args", {}))
+            if not isinstance(model, torch.nn.Module):
+                raise Refused("invalid", "%s makes a %s, no nn.Module" % (name, type(model).__name__))
+            return name, filled(model, weights, options.get("aliases", {})).eval()
+        except Refused as refused:
+            told = told or refused
+        except TypeError as error:
+            told = told or Refused("invalid", "%s cannot be made: %s; give the option 'args'" % (name, error))
+    raise told
+
+
+def arguments(model, shapes):
+    """Names of the tensors that forward takes, in its order, and the shapes that were given for them."""
+    names = [
+        name
+        for name, parameter in inspect.signature(model.forward).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if shapes and not set(shapes) & set(names) and len(shapes) <= len(names):
+        return dict(zip(names, shapes.values(), strict=False))
+    found = {}
+    for name in names:
+        parameter = inspect.signature(model.forward).parameters[name]
+        if name in shapes:
+            found[name] = shapes[name]
+        elif parameter.default is parameter.empty:
+            raise Refused("invalid", "the shape of input %s is not known; give it in the option 'input_shapes'" % name)
+    return found
+
+
+def drawn(shape, dtype, sizes):
+    size = [sizes.setdefault(dim, 2 + len(sizes)) if not isinstance(dim, int) else dim for dim in shape]
+    generator = torch.Generator().manual_seed(0)
+    if dtype.is_floating_point:
+        return torch.randn(size, generator=generator, dtype=torch.float32).to(dtype)
+    return torch.randint(0, 2, size, generator=generator).to(dtype)
+
+
+def examples(model, shapes, types):
+    """Inputs that the model runs on: float32 where nobody told the type, else whole numbers or booleans."""
+    free = [name for name in shapes if name not in types]
+    told = None
+    for choice in itertools.product((torch.float32, torch.int64, torch.bool), repeat=len(free)):
+        chosen = {**{name: getattr(torch, word) for name, word in types.items()}, **dict(zip(free, choice, strict=True))}
+        sizes = {}
+        given = {name: drawn(shape, chosen[name], sizes) for name, shape in shapes.items()}
+        try:
+            with torch.no_grad():
+                model(**given)
+            return given
+        except Exception as error:
+            told = told or summary(error)
+    raise Refused("failed", "the model does not run on inputs of these shapes: %s" % told)
+
+
+def by_export(model, given, shapes, dynamic):
+    """An exported program with the batch, and every axis without a number, free where the model allows it."""
+    auto = torch.export.Dim.AUTO
+    first = next(iter(shapes.values()), [])
+    free = {}
+    for name, shape in shapes.items():
+        axes = {axis for axis, dim in enumerate(shape) if not isinstance(dim, int)}
+        if dynamic and shape and first and shape[0] == first[0]:
+            axes.add(0)
+        free[name] = dict.fromkeys(axes, auto)
+    wider = {
+        name: tensor.repeat_interleave(2, 0) if 0 in free[name] and tensor.shape[0] == 1 else tensor
+        for name, tensor in given.items()
+    }
+    if any(free.values()):
+        try:
+            return torch.export.export(model, (), kwargs=wider, dynamic_shapes=free), None
+        except Exception as error:
+            reason = summary(error)
+    else:
+        return torch.export.export(model, (), kwargs=given), None
+    return torch.export.export(model, (), kwargs=given), reason
+
+
+def capture_by(way, model, given, shapes, options, folder):
+    """Saves the graph; the file's name and why the batch is not free, if it is not."""
+    if way == "export":
+        program, reason = by_export(model, given, shapes, options.get("dynamic", True))
+        torch.export.save(program, os.path.join(folder, "captured.pt2"))
+        return "captured.pt2", reason
+    if way == "script":
+        torch.jit.save(torch.jit.script(model), os.path.join(folder, "captured.pt"))
+    else:
+        traced = torch.jit.trace(model, example_kwarg_inputs=given, check_trace=False, strict=False)
+        torch.jit.save(traced, os.path.join(folder, "captured.pt"))
+    return "captured.pt", None
+
+
+def capture_pytorch(request, folder, report):
+    """Writes captured.pt2 or captured.pt. The model's own output on the example is checked against the graph's."""
+    options = request["options"]
+    torch.backends.mha.set_fastpath_enabled(False)
+    report(0, 3, "source")
+    source = import_source(os.path.join(folder, request["model"][0]))
+    name, model = made(source, request, weights_of(request, folder))
+    shapes = arguments(model, options.get("shapes", {}))
+    given = examples(model, shapes, options.get("dtypes", {}))
+    report(1, 3, "capture")
+    ways = [options["capture"]] if options.get("capture") else ["export", "trace"]
+    failed, types = {}, {key: str(value.dtype)[6:] for key, value in given.items()}
+    for way in ways:
+        try:
+            with torch.no_grad():
+                file, reason = capture_by(way, model, given, shapes, options, folder)
+            return {
+                "files": [file], "way": way, "entry": name, "failed": failed, "reason": reason, "types": types,
+                "names": list(given),
+            }, []  # fmt: skip
+        except Exception as error:
+            failed[way] = summary(error)[:500]
+    told = "; ".join("%s: %s" % pair for pair in failed.items())
+    raise Refused("unsupported", "PyTorch cannot take the model's graph (%s)" % told)
+
+
+ACTIONS = {"capture:pytorch": capture_pytorch, "run:pytorch": run_pytorch, "run:pt2": run_pt2, "run:many": run_many, "export:pytorch": export_pytorch}
 
 
 def reporter():

@@ -97,12 +97,16 @@ def attempts(
     for level in levels:
         shapes = freed(items, request.options, level, types)
         try:
-            state, notes = _retyped(run, shapes, types, progress, lambda t, lv=level: freed(items, request.options, lv, t))
+            state, notes = _retyped(
+                run, shapes, types, progress, lambda t, lv=level: freed(items, request.options, lv, t)
+            )
         except FreeAxis as error:
             blocked = error
             continue
         if blocked is not None and not any(isinstance(size, str) for shape in shapes.values() for size in shape):
-            detail = f"The batch size is fixed: {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+            detail = (
+                f"The batch size is fixed: {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+            )
             notes.append(Note("fixed-batch", detail, blocked.layer))
         return state, notes
     assert blocked is not None
@@ -148,4 +152,3 @@ def coverage() -> dict[str, str]:
     """Operator names: an empty string when they are read, else the reason of their refusal."""
     families.load()
     return reads.coverage()
-

@@ -74,7 +74,9 @@ def elu(
         return g.Mul(g.Elu(self, alpha=a), operand(g, s, self.dtype or F32))
     low = g.Mul(g.Sub(g.Exp(g.Mul(self, operand(g, i, self.dtype or F32))), operand(g, 1.0, self.dtype or F32)),
                 operand(g, a * s, self.dtype or F32))  # fmt: skip
-    return g.Where(g.Greater(self, operand(g, 0.0, self.dtype or F32)), g.Mul(self, operand(g, s, self.dtype or F32)), low)
+    return g.Where(
+        g.Greater(self, operand(g, 0.0, self.dtype or F32)), g.Mul(self, operand(g, s, self.dtype or F32)), low
+    )
 
 
 @reads("aten::selu")
@@ -199,4 +201,6 @@ def sinc(g: GraphBuilder, layer: Layer, self: Value) -> Value:
     x = floating(g, self)
     dtype = x.dtype if x.dtype in FLOATS else F32
     scaled = g.Mul(x, operand(g, float(np.pi), dtype or F32))
-    return g.Where(g.Equal(x, operand(g, 0.0, dtype or F32)), operand(g, 1.0, dtype or F32), g.Div(g.Sin(scaled), scaled))
+    return g.Where(
+        g.Equal(x, operand(g, 0.0, dtype or F32)), operand(g, 1.0, dtype or F32), g.Div(g.Sin(scaled), scaled)
+    )

@@ -60,7 +60,9 @@ def scaled_dot_product_attention(
 def _repeated(g: GraphBuilder, layer: Layer, x: Value, count: int) -> Value:
     """Every head ``count`` times."""
     heads = layer.static(x, -3)
-    return x if count == 1 else g.Gather(x, g.constant([i // count for i in range(heads * count)]), axis=layer.rank(x) - 3)
+    return (
+        x if count == 1 else g.Gather(x, g.constant([i // count for i in range(heads * count)]), axis=layer.rank(x) - 3)
+    )
 
 
 @reads("aten::_scaled_dot_product_flash_attention", "aten::_scaled_dot_product_flash_attention_for_cpu")

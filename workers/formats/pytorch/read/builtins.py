@@ -53,7 +53,7 @@ def _joined(base: str, args: Sequence[Any]) -> Any:
 
 
 def _is(state: State, a: Any, b: Any) -> bool:
-    return a is b or (a is None) == (b is None) and not isinstance(a, Tensor | Sym) and a == b
+    return a is b or ((a is None) == (b is None) and not isinstance(a, Tensor | Sym) and a == b)
 
 
 def _size(state: State, x: Any, dim: Any = None) -> Any:

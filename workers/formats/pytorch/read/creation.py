@@ -45,7 +45,9 @@ def constant_like(g: GraphBuilder, layer: Layer, self: Value, dtype: Any = None,
 
 
 @reads("aten::full_like")
-def full_like(g: GraphBuilder, layer: Layer, self: Value, fill_value: Any, dtype: Any = None, *_: Any, **__: Any) -> Value:
+def full_like(
+    g: GraphBuilder, layer: Layer, self: Value, fill_value: Any, dtype: Any = None, *_: Any, **__: Any
+) -> Value:
     return filled(g, layer, layer.dims(self), fill_value, layer.dtype(_code(dtype), self.dtype or F32))
 
 
@@ -103,8 +105,8 @@ def _has_symbol(data: Any) -> bool:
 def arange(g: GraphBuilder, layer: Layer, *numbers: Any, dtype: Any = None, **named: Any) -> Value:
     """arange(end), arange(start, end), arange(start, end, step), then perhaps the type and three things of devices."""
     found = list(numbers)
-    found = found[: len(found) - 4] if len(found) >= 5 and (found[-4] is None or isinstance(found[-4], int)) and \
-        not isinstance(found[-1], int | float) or len(found) > 4 else found  # fmt: skip
+    found = found[: len(found) - 4] if (len(found) >= 5 and (found[-4] is None or isinstance(found[-4], int)) and \
+        not isinstance(found[-1], int | float)) or len(found) > 4 else found  # fmt: skip
     if len(numbers) > 4 and dtype is None:
         dtype = numbers[-4]
     start, end, step = named.get("start", 0), named.get("end"), named.get("step", 1)
@@ -122,7 +124,9 @@ def arange(g: GraphBuilder, layer: Layer, *numbers: Any, dtype: Any = None, **na
 
 
 @reads("aten::linspace")
-def linspace(g: GraphBuilder, layer: Layer, start: Any, end: Any, steps: Any, dtype: Any = None, *_: Any, **__: Any) -> Value:
+def linspace(
+    g: GraphBuilder, layer: Layer, start: Any, end: Any, steps: Any, dtype: Any = None, *_: Any, **__: Any
+) -> Value:
     low, high, count = layer.real(start), layer.real(end), layer.integer(steps)
     wanted = layer.dtype(_code(dtype), F32)
     return g.Identity(g.constant(np.linspace(low, high, count, dtype=np.float32).astype(wanted.numpy())))

@@ -25,6 +25,8 @@ from workers.formats.pytorch.read.writing import UNDO
 from workers.hub.graph import GraphBuilder, Value
 
 CALLS = 500_000
+INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.INT16, ir.DataType.INT8, ir.DataType.UINT8,
+            ir.DataType.BOOL)  # fmt: skip
 # Operators that give a view of their first argument: changing the result changes the argument.
 VIEWS = frozenset({
     "select", "slice", "narrow", "view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "transpose", "t",
@@ -230,7 +232,9 @@ def _in_place(
         target.view = None
         value = result.value
     else:
-        value = expand(g, layer, cast(g, result.value, target.value.dtype or ir.DataType.FLOAT), layer.dims(target.value))
+        value = expand(
+            g, layer, cast(g, result.value, target.value.dtype or ir.DataType.FLOAT), layer.dims(target.value)
+        )
     target.put(value, state.changed)
     return target
 
@@ -244,6 +248,8 @@ def number_of(state: State, value: Any, kind: str) -> Any:
     known = layer.known(inner)
     if known is not None and known.size == 1:
         return {"int": int, "float": float, "bool": bool}[kind](known.reshape(()))
+    if kind == "int":
+        layer.expects(inner, *INTEGERS)
     if inner in state.scope.scalars and kind == "int":
         return state.scope.scalars[inner]
     return Sym(kind, lambda g: _scalar(g, inner, kind))

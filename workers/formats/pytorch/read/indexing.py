@@ -158,7 +158,13 @@ def nonzero_numpy(g: GraphBuilder, layer: Layer, self: Value) -> list[Value]:
 
 @reads("aten::index_put", "aten::_index_put_impl", "aten::_unsafe_index_put")
 def index_put(
-    g: GraphBuilder, layer: Layer, self: Value, indices: Any, values: Value, accumulate: Any = False, unsafe: Any = False
+    g: GraphBuilder,
+    layer: Layer,
+    self: Value,
+    indices: Any,
+    values: Value,
+    accumulate: Any = False,
+    unsafe: Any = False,
 ) -> Value:
     given = list(indices)
     places = [axis for axis, item in enumerate(given) if item is not None]
@@ -221,7 +227,9 @@ def scatter(
 
 
 @reads("aten::index_add", "aten::index_copy")
-def index_add(g: GraphBuilder, layer: Layer, self: Value, dim: Any, index: Value, source: Value, alpha: Any = 1) -> Value:
+def index_add(
+    g: GraphBuilder, layer: Layer, self: Value, dim: Any, index: Value, source: Value, alpha: Any = 1
+) -> Value:
     axis = layer.axis(self, dim)
     updates = source if alpha == 1 else g.Mul(source, operand(g, alpha, self.dtype or F32))
     order = [axis, *(a for a in range(layer.rank(self)) if a != axis)]
@@ -272,7 +280,14 @@ def bucketize(
 
 
 @reads("aten::isin")
-def isin(g: GraphBuilder, layer: Layer, elements: Value, test_elements: Value, assume_unique: Any = False, invert: Any = False) -> Value:
+def isin(
+    g: GraphBuilder,
+    layer: Layer,
+    elements: Value,
+    test_elements: Value,
+    assume_unique: Any = False,
+    invert: Any = False,
+) -> Value:
     equal = g.Equal(g.Unsqueeze(elements, [-1]), g.Reshape(test_elements, [-1]))
     found = g.Cast(g.ReduceMax(g.Cast(equal, to=ir.DataType.INT32), [-1], keepdims=0), to=BOOL)
     return g.Not(found) if invert else found

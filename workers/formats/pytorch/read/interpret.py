@@ -177,7 +177,9 @@ class Interpreter:
         elif isinstance(value, list | tuple) and len(value) == len(targets):
             items = value
         else:
-            raise MalformedModel(f"{self.sources.file!r} takes a value apart that has other parts", file=self.sources.file)
+            raise MalformedModel(
+                f"{self.sources.file!r} takes a value apart that has other parts", file=self.sources.file
+            )
         for target, item in zip(targets, items, strict=True):
             self.store(frame, target, item)
 

@@ -259,5 +259,3 @@ def product(dims: Sequence[Size]) -> Expr | None:
             return None
         total = total * expr
     return total
-
-

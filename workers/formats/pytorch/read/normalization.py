@@ -46,9 +46,7 @@ def batch_norm(
     return made if layer.type == "aten::batch_norm" else (made, made, made)
 
 
-def _over_batch(
-    g: GraphBuilder, layer: Layer, x: Value, weight: Value | None, bias: Value | None, eps: float
-) -> Value:
+def _over_batch(g: GraphBuilder, layer: Layer, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """Without running statistics: mean and variance over everything but the channels."""
     rank = layer.rank(x)
     axes = [axis for axis in range(rank) if axis != 1]

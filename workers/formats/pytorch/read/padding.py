@@ -67,7 +67,14 @@ def im2col(
 
 @reads("aten::col2im")
 def col2im(
-    g: GraphBuilder, layer: Layer, self: Value, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+    g: GraphBuilder,
+    layer: Layer,
+    self: Value,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any,
+    padding: Any,
+    stride: Any,
 ) -> Value:
     out, k, d, p, s = (layer.integers(v, 2) for v in (output_size, kernel_size, dilation, padding, stride))
     return g.Col2Im(self, g.constant(out), g.constant(k), dilations=d, pads=p * 2, strides=s)

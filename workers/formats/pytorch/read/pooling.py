@@ -129,9 +129,7 @@ def _bins(size: int, count: int) -> list[tuple[int, int]]:
     return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
-def _adaptive(
-    g: GraphBuilder, layer: Layer, x: Value, output_size: Any, op: str
-) -> Value:
+def _adaptive(g: GraphBuilder, layer: Layer, x: Value, output_size: Any, op: str) -> Value:
     """Equal bins are one pooling; others are reduced bin by bin along each axis."""
     n = _sums(layer)
     target = output_size if isinstance(output_size, list | tuple) else [output_size] * n
@@ -185,7 +183,13 @@ def adaptive_max_pool(g: GraphBuilder, layer: Layer, self: Value, output_size: A
 
 @reads("aten::max_unpool2d", "aten::max_unpool3d", "aten::max_unpool1d")
 def max_unpool(
-    g: GraphBuilder, layer: Layer, self: Value, indices: Value, output_size: Any, stride: Any = None, padding: Any = None
+    g: GraphBuilder,
+    layer: Layer,
+    self: Value,
+    indices: Value,
+    output_size: Any,
+    stride: Any = None,
+    padding: Any = None,
 ) -> Value:
     """Each value goes to its position within the plane; everything else is 0."""
     n = _sums(layer)
@@ -195,7 +199,9 @@ def max_unpool(
     flat, places = (g.Reshape(x, [*lead, -1]) for x in (self, indices))
     ends = layer.dims(self)[: len(lead)]
     if any(isinstance(size, Sym) for size in ends):
-        zeros = g.Expand(operand(g, 0.0, self.dtype or F32), g.Concat(g.Shape(self, end=len(lead)), g.constant([plane]), axis=0))
+        zeros = g.Expand(
+            operand(g, 0.0, self.dtype or F32), g.Concat(g.Shape(self, end=len(lead)), g.constant([plane]), axis=0)
+        )
     else:
         zeros = g.constant(np.zeros([*[int(s) for s in ends if isinstance(s, int)], plane], np.float32))
     made = g.ScatterElements(zeros, places, flat, axis=len(lead))
@@ -204,7 +210,13 @@ def max_unpool(
 
 @reads("aten::lp_pool1d", "aten::lp_pool2d")
 def lp_pool(
-    g: GraphBuilder, layer: Layer, self: Value, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: Any = False
+    g: GraphBuilder,
+    layer: Layer,
+    self: Value,
+    norm_type: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: Any = False,
 ) -> Value:
     n = _sums(layer)
     kernel = layer.integers(kernel_size, n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from workers.formats.pytorch.read.symbols import Sym
 from workers.formats.pytorch.read.values import Tensor
 from workers.hub.node import Dim
 from workers.options import Options
+
+_SYMBOL = re.compile(r"Symbol\('(\w+)'[^)]*\)")
 
 
 def _broken(program: Program, what: str) -> MalformedModel:
@@ -48,7 +51,9 @@ def inputs(program: Program, options: Options) -> tuple[list[Input], list[Note]]
             name = str(arg["name"])
             found.append(_tensor(program, name, names, options))
         elif form in ("as_sym_int", "as_sym_float"):
-            found.append(Input(str(arg.get("as_name")), form[7:], [], WORDS["int64" if form == "as_sym_int" else "float32"]))
+            found.append(
+                Input(str(arg.get("as_name")), form[7:], [], WORDS["int64" if form == "as_sym_int" else "float32"])
+            )
     _user_shapes(found, options)
     return found, []
 
@@ -66,9 +71,15 @@ def _tensor(program: Program, name: str, names: dict[str, str], options: Options
         if form == "as_int":
             shape.append(int(value))
             continue
-        text = str(value.get("expr_str") if isinstance(value, dict) else value)
+        text = _expression(value)
         shape.append(_free(program, text, axis, names, value, options))
     return Input(name, shape=shape, dtype=WORDS[word])
+
+
+def _expression(value: Any) -> str:
+    """The text of a size; newer files write a symbol as ``Symbol('s31', positive=True, integer=True)``."""
+    text = str(value.get("expr_str") if isinstance(value, dict) else value)
+    return _SYMBOL.sub(r"\1", text)
 
 
 def _free(program: Program, text: str, axis: int, names: dict[str, str], value: Any, options: Options) -> Dim:
@@ -279,7 +290,9 @@ class Reader:
         if not isinstance(known, Sym):
             return self.inner(then if known else other, operands)
         condition = known.scalar(self.state.g)
-        return choose(self.state, layer, condition, lambda: self.inner(then, operands), lambda: self.inner(other, operands))
+        return choose(
+            self.state, layer, condition, lambda: self.inner(then, operands), lambda: self.inner(other, operands)
+        )
 
     def while_loop(self, layer: Layer, test: Any, body: Any, carried: Any, extra: Any) -> Any:
         def goes_on(items: list[Any]) -> Any:
@@ -380,8 +393,7 @@ def _sizes(program: Program, state: State, values: dict[str, Any]) -> None:
             continue
         for axis, size in enumerate(meta.get("sizes", [])):
             form, value = _one(size)
-            text = str(value.get("expr_str")) if form == "as_expr" and isinstance(value, dict) else ""
+            text = _expression(value) if form == "as_expr" else ""
             if text.isidentifier() and text not in values:
                 layer = Layer(name, "input", state.scope)
                 values[text] = layer.dim(tensor.value, axis)
-

@@ -88,7 +88,14 @@ def linear_prepack(g: GraphBuilder, layer: Layer, W: Tensor, B: Tensor | None = 
 
 @_raw("quantized::conv1d_prepack", "quantized::conv2d_prepack", "quantized::conv3d_prepack", "quantized::conv_prepack")
 def conv_prepack(
-    g: GraphBuilder, layer: Layer, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: Any
+    g: GraphBuilder,
+    layer: Layer,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
 ) -> Packed:
     return Packed(weight, bias, tuple(stride), tuple(padding), tuple(dilation), groups)
 

@@ -166,4 +166,3 @@ def rnn_cell(
 ) -> Value:  # fmt: skip
     total = g.Add(linear(g, layer, input, w_ih, b_ih), linear(g, layer, hx, w_hh, b_hh))
     return g.Relu(total) if "relu" in layer.type else g.Tanh(total)
-

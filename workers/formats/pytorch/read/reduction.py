@@ -36,7 +36,9 @@ def _typed(args: tuple[Any, ...], dtype: Any) -> tuple[Any, Any, Any]:
 
 
 @reads("aten::sum", "aten::nansum")
-def sum(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None) -> Value:
+def sum(
+    g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None
+) -> Value:
     d, k, code = _typed(args, dtype)
     axes = _arguments(layer, self, dim if dim is not None else d)
     target = layer.dtype(code, I64 if self.dtype not in FLOATS else self.dtype or F32)
@@ -47,7 +49,9 @@ def sum(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None,
 
 
 @reads("aten::mean", "aten::nanmean")
-def mean(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None) -> Value:
+def mean(
+    g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None
+) -> Value:
     d, k, code = _typed(args, dtype)
     axes = _arguments(layer, self, dim if dim is not None else d)
     x = cast(g, self, layer.dtype(code, self.dtype or F32))
@@ -55,7 +59,9 @@ def mean(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None
 
 
 @reads("aten::prod")
-def prod(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None) -> Value:
+def prod(
+    g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = None, keepdim: Any = None, dtype: Any = None
+) -> Value:
     d, k, code = _typed(args, dtype)
     axes = _arguments(layer, self, dim if dim is not None else d)
     target = layer.dtype(code, I64 if self.dtype not in FLOATS else self.dtype or F32)
@@ -75,7 +81,9 @@ def aminmax(g: GraphBuilder, layer: Layer, self: Value, dim: Any = None, keepdim
 
 
 @reads("aten::max", "aten::min")
-def extreme(g: GraphBuilder, layer: Layer, self: Value, dim: Any = None, keepdim: Any = False, other: Any = None) -> Any:
+def extreme(
+    g: GraphBuilder, layer: Layer, self: Value, dim: Any = None, keepdim: Any = False, other: Any = None
+) -> Any:
     """Of all elements; of two tensors; or along an axis, with the positions."""
     word = layer.type.rpartition("::")[2].title()
     second = other if other is not None else dim if isinstance(dim, ir.Value) else None
@@ -151,7 +159,9 @@ def var(g: GraphBuilder, layer: Layer, self: Value, *args: Any, **named: Any) ->
     return (found, mean_) if layer.type.endswith("_mean") else found
 
 
-@reads("aten::norm", "aten::linalg_vector_norm", "aten::linalg_norm", "aten::frobenius_norm", "aten::linalg_matrix_norm")
+@reads(
+    "aten::norm", "aten::linalg_vector_norm", "aten::linalg_norm", "aten::frobenius_norm", "aten::linalg_matrix_norm"
+)
 def norm(
     g: GraphBuilder, layer: Layer, self: Value, p: Any = 2, dim: Any = None, keepdim: Any = False, dtype: Any = None,
     ord: Any = None,
@@ -162,7 +172,11 @@ def norm(
     order = 2 if order in (None, "fro") else order
     if isinstance(order, str) or (layer.type.endswith("matrix_norm") and ord not in (None, "fro")):
         raise layer.unsupported(f"the matrix norm {order!r} has no counterpart in ONNX")
-    x, axes, keep = floating(g, cast(g, self, layer.dtype(dtype, self.dtype or F32))), _arguments(layer, self, dim), keepdim
+    x, axes, keep = (
+        floating(g, cast(g, self, layer.dtype(dtype, self.dtype or F32))),
+        _arguments(layer, self, dim),
+        keepdim,
+    )
     power = layer.real(order)
     if power in (1, 2):
         return _reduced(g, layer, f"ReduceL{int(power)}", x, axes, keep)
@@ -224,7 +238,9 @@ def count_nonzero(g: GraphBuilder, layer: Layer, self: Value, dim: Any = None) -
 
 
 @reads("aten::diff")
-def diff(g: GraphBuilder, layer: Layer, self: Value, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None) -> Value:
+def diff(
+    g: GraphBuilder, layer: Layer, self: Value, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None
+) -> Value:
     axis = layer.axis(self, dim)
     parts = [part for part in (prepend, self, append) if part is not None]
     x = g.Concat(*parts, axis=axis) if len(parts) > 1 else self
@@ -239,7 +255,9 @@ def trace(g: GraphBuilder, layer: Layer, self: Value) -> Value:
 
 
 @reads("aten::mse_loss", "aten::l1_loss", "aten::smooth_l1_loss", "aten::huber_loss")
-def loss(g: GraphBuilder, layer: Layer, self: Value, target: Value, reduction: Any = 1, beta: Any = 1.0, delta: Any = None) -> Value:
+def loss(
+    g: GraphBuilder, layer: Layer, self: Value, target: Value, reduction: Any = 1, beta: Any = 1.0, delta: Any = None
+) -> Value:
     d = g.Abs(g.Sub(self, target))
     word = layer.type.rpartition("::")[2]
     if word == "mse_loss":
@@ -255,4 +273,3 @@ def loss(g: GraphBuilder, layer: Layer, self: Value, target: Value, reduction: A
         d = g.Where(g.Less(d, operand(g, limit, dtype)), square, line)
     how = layer.integer(reduction)
     return d if how == 0 else g.ReduceMean(d, keepdims=0) if how == 1 else g.ReduceSum(d, keepdims=0)
-

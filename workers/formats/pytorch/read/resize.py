@@ -28,7 +28,14 @@ def _scales(args: Any) -> list[Any]:
 
 
 def resized(
-    g: GraphBuilder, layer: Layer, x: Value, size: Any, scales: list[Any], kind: str, corners: bool, antialias: bool = False
+    g: GraphBuilder,
+    layer: Layer,
+    x: Value,
+    size: Any,
+    scales: list[Any],
+    kind: str,
+    corners: bool,
+    antialias: bool = False,
 ) -> Value:
     """A given scale also gives the coordinates; a given size gives them by the ratio of both sizes."""
     mode, coordinates, rounding = _KINDS[kind]
@@ -90,7 +97,13 @@ _upsample("trilinear", 3, True, False)
 
 @reads("aten::grid_sampler", "aten::grid_sampler_2d", "aten::grid_sampler_3d")
 def grid_sampler(
-    g: GraphBuilder, layer: Layer, input: Value, grid: Value, interpolation_mode: Any, padding_mode: Any, align_corners: Any
+    g: GraphBuilder,
+    layer: Layer,
+    input: Value,
+    grid: Value,
+    interpolation_mode: Any,
+    padding_mode: Any,
+    align_corners: Any,
 ) -> Value:
     mode = ("linear", "nearest", "cubic")[layer.integer(interpolation_mode)]
     edge = ("zeros", "border", "reflection")[layer.integer(padding_mode)]
@@ -116,5 +129,3 @@ def nms(g: GraphBuilder, layer: Layer, dets: Value, scores: Value, iou_threshold
     limit = operand(g, iou_threshold, F32)
     found = g.NonMaxSuppression(boxes, ranked, g.Shape(scores), limit)
     return g.Squeeze(g.Gather(found, g.constant([2]), axis=1), [1])
-
-

@@ -87,6 +87,8 @@ def scalar_op(name: str, args: Sequence[Any]) -> Any:
             for item in args[0]:
                 total = scalar_op("add", [total, item])
             return total
+    if name in ("eq", "ne") and all(isinstance(arg, list | tuple) for arg in args):
+        return _lists(name, *args)
     if not any(isinstance(arg, Sym) for arg in args):
         return _PLAIN[name](*args)
     if not all(number(arg) for arg in args):
@@ -97,6 +99,17 @@ def scalar_op(name: str, args: Sequence[Any]) -> Any:
     if len(args) == 1:
         return _unary(name, args[0])
     return _binary(name, args[0], args[1]) if len(args) == 2 else NOT_HERE
+
+
+def _lists(name: str, a: Any, b: Any) -> Any:
+    """Two lists, of sizes as a rule, compared item by item."""
+    found: Any = len(a) == len(b)
+    for x, y in zip(a, b, strict=False) if found else ():
+        equal = scalar_op("eq", [x, y])
+        found = equal if found is True else found if equal is True else scalar_op("__and__", [found, equal])
+        if found is False:
+            break
+    return scalar_op("__not__", [found]) if name == "ne" else found
 
 
 def _known(arg: Any) -> Any:

@@ -199,7 +199,9 @@ def stacked(g: GraphBuilder, layer: Layer, tensors: Any) -> Value:
 
 @reads("aten::split", "aten::split_with_sizes", "aten::unsafe_split", "aten::unsafe_split_with_sizes",
        "aten::split_copy", "aten::split_with_sizes_copy")  # fmt: skip
-def split(g: GraphBuilder, layer: Layer, self: Value, split_size: Any = None, dim: Any = 0, split_sizes: Any = None) -> Any:
+def split(
+    g: GraphBuilder, layer: Layer, self: Value, split_size: Any = None, dim: Any = 0, split_sizes: Any = None
+) -> Any:
     sizes = split_size if split_size is not None else split_sizes
     axis = layer.axis(self, dim)
     if isinstance(sizes, list | tuple):
@@ -324,9 +326,7 @@ def unfold(g: GraphBuilder, layer: Layer, self: Value, dimension: Any, size: Any
 
 
 @reads("aten::diagonal", "aten::linalg_diagonal")
-def diagonal(
-    g: GraphBuilder, layer: Layer, self: Value, offset: Any = 0, dim1: Any = 0, dim2: Any = 1
-) -> Value:
+def diagonal(g: GraphBuilder, layer: Layer, self: Value, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Value:
     first, second = layer.axis(self, dim1), layer.axis(self, dim2)
     rows, columns, shift = layer.static(self, first), layer.static(self, second), layer.integer(offset)
     low, left = max(0, -shift), max(0, shift)
@@ -350,7 +350,6 @@ def diag(g: GraphBuilder, layer: Layer, self: Value, diagonal_: Any = 0, dim1: A
 
 
 def _eye(size: int, dtype: ir.DataType) -> Any:
-
 
     return np.eye(size, dtype=dtype.numpy())
 

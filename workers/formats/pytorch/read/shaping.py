@@ -166,7 +166,7 @@ def _length(start: Size, end: Size | None, size: Size, step: int) -> Size | None
     length = last - first
     if length.constant is not None:
         return max(0, -(-length.constant // step))
-    if step != 1 or length.sign() is None and (total - first).sign() is None:
+    if step != 1 or (length.sign() is None and (total - first).sign() is None):
         return None
     return Sym("int", _never, length) if length.sign() == 1 else None
 

@@ -23,7 +23,9 @@ def topk(
 
 
 @reads("aten::sort", "aten::argsort", "aten::msort")
-def sort(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = -1, descending: Any = False, stable: Any = False) -> Any:
+def sort(
+    g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = -1, descending: Any = False, stable: Any = False
+) -> Any:
     """sort(x, dim, descending), or sort(x, stable, dim, descending)."""
     rest = list(args[1:] if args and (isinstance(args[0], bool) or args[0] is None) else args)
     axis = layer.axis(self, rest[0] if rest else dim if layer.type != "aten::msort" else 0)
@@ -31,7 +33,9 @@ def sort(g: GraphBuilder, layer: Layer, self: Value, *args: Any, dim: Any = -1, 
     x = cast(g, self, I64) if self.dtype == BOOL else self
     if not layer.rank(self):
         return self, g.constant(0)
-    values, indices = g.ops("TopK", x, g.Shape(x, start=axis, end=axis + 1), outputs=2, axis=axis, largest=int(bool(down)), sorted=1)
+    values, indices = g.ops(
+        "TopK", x, g.Shape(x, start=axis, end=axis + 1), outputs=2, axis=axis, largest=int(bool(down)), sorted=1
+    )
     for made in (values, indices):
         layer.shaped(made, layer.dims(self))
     if layer.type == "aten::argsort":

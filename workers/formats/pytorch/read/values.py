@@ -91,5 +91,3 @@ class NotWritable(Exception):
 
 def is_tensor(value: Any) -> bool:
     return isinstance(value, ir.Value)
-
-

@@ -43,9 +43,7 @@ def undo_slice(
     return _replaced(g, layer, base, new, axis, first, last, layer.integer(step))
 
 
-def undo_select(
-    g: GraphBuilder, layer: Layer, base: Value, new: Value, index: Any, dim: Any, position: Any
-) -> Value:
+def undo_select(g: GraphBuilder, layer: Layer, base: Value, new: Value, index: Any, dim: Any, position: Any) -> Value:
     axis = layer.axis(base, dim)
     start = size_of(layer, position)
     row = g.Unsqueeze(new, [axis])
@@ -97,7 +95,6 @@ def undo_chunk(g: GraphBuilder, layer: Layer, base: Value, new: Value, index: in
 
 def undo_unbind(g: GraphBuilder, layer: Layer, base: Value, new: Value, index: int, dim: Any = 0) -> Value:
     return undo_select(g, layer, base, new, None, dim, index)
-
 
 
 UNDO: dict[str, Undo] = {

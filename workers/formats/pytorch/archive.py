@@ -55,7 +55,7 @@ class Archive:
         data = self.root[extent.start : extent.stop]
         return data if extent.stored else memoryview(self._inflated(name, extent, data))
 
-    def bytes(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
         """A small member, its checksum compared. Raises LimitExceeded over 256 MiB."""
         extent = self._find(name)
         if extent.size > TEXT_BYTES:
@@ -69,7 +69,7 @@ class Archive:
 
     def text(self, name: str) -> str:
         try:
-            return self.bytes(name).decode("utf-8")
+            return self.content(name).decode("utf-8")
         except UnicodeDecodeError as error:
             raise MalformedModel(f"the member {name!r} of {self.name!r} is no UTF-8 text", file=self.name) from error
 

@@ -30,7 +30,8 @@ _HARMLESS_NAMES = frozenset({
     "torch.Size", "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.ndarray",
     "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "_codecs.encode", "builtins.set",
-    "argparse.Namespace", "__builtin__.set", "builtins.slice", "torch._C._nn.gelu", "__builtin__.long", "builtins.bytearray",
+    "argparse.Namespace", "__builtin__.set", "builtins.slice", "torch._C._nn.gelu", "__builtin__.long",
+    "builtins.bytearray",
     "torch.torch_version.TorchVersion",
 })  # fmt: skip
 # Modules whose functions make an unpickling Python run foreign code.
@@ -73,12 +74,12 @@ def is_harmless(found: Global) -> bool:
     )  # fmt: skip
 
 
-# --- zip ---------------------------------------------------------------------------------------------------------------
+# --- zip -----------------------------------------------------------------------------------------------------------
 
 
 def read_zip(archive: Archive) -> Checkpoint:
-    stream = Stream(Cursor(memoryview(archive.bytes("data.pkl"))), archive.name, build)
-    swapped = "byteorder" in archive and archive.bytes("byteorder").strip() == b"big"
+    stream = Stream(Cursor(memoryview(archive.content("data.pkl"))), archive.name, build)
+    swapped = "byteorder" in archive and archive.content("byteorder").strip() == b"big"
 
     def array(stored: Stored) -> Array:
         return stored.array(lambda key, size: archive.view(f"data/{key}"), archive.name, swapped=swapped)
@@ -114,7 +115,7 @@ def tensors_of_member(archive: Archive, name: str) -> dict[str, Array]:
     return _checkpoint(found, stream, array).tensors
 
 
-# --- consecutive pickles -----------------------------------------------------------------------------------------------
+# --- consecutive pickles -------------------------------------------------------------------------------------------
 
 
 def read_legacy(file: UploadedFile) -> Checkpoint:
@@ -160,7 +161,7 @@ def _storage_types(stream: Stream) -> dict[str, int]:
     return found
 
 
-# --- safetensors -------------------------------------------------------------------------------------------------------
+# --- safetensors ---------------------------------------------------------------------------------------------------
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -199,7 +200,7 @@ def _safe_array(data: memoryview, entry: dict[str, Any], key: str, file: str) ->
     return np.frombuffer(data[start:stop], dtype).reshape(shape)
 
 
-# --- what a pickle holds -----------------------------------------------------------------------------------------------
+# --- what a pickle holds -------------------------------------------------------------------------------------------
 
 _CONTAINERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "ema", "params",
                "state", "weights", "ema_state_dict", "generator", "params_ema")  # fmt: skip
@@ -216,7 +217,8 @@ def _checkpoint(root: Any, stream: Stream, array: Any) -> Checkpoint:
         _from_dictionary(root, found, stored)
     made: dict[int, Array] = {}
     for key, item in stored.items():
-        made[id(item)] = made.get(id(item)) if id(item) in made else array(item)
+        if id(item) not in made:
+            made[id(item)] = array(item)
         found.tensors[key] = made[id(item)]
     return found
 

@@ -17,7 +17,8 @@ from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.checkpoint import tensors_of_member
 from workers.formats.pytorch.tensors import DTYPES, Array, Stored, contiguous
 
-DEPTH = 200
+# Where torch 2.1 to 2.6 put weights and constants.
+_OLD_WEIGHTS = tuple(f"serialized_{part}.{end}" for part in ("state_dict", "constants") for end in ("pt", "json"))
 # The schema's numbers of element types.
 TYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -31,7 +32,8 @@ SCALARS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 7, 9: 8, 10: 9, 11: 10, 
 
 @dataclass(slots=True)
 class Program:
-    """``graph`` and ``signature`` as the JSON has them; ``arrays`` by the name of the parameter, buffer or constant."""
+    """``graph`` and ``signature`` as the JSON has them; ``arrays`` by the name of the parameter, buffer or
+    constant. ``hints``: sizes of free axes in the example that was exported."""
 
     file: str
     graph: dict[str, Any]
@@ -40,6 +42,7 @@ class Program:
     arrays: dict[str, Array]
     version: str
     names: dict[str, str] = field(default_factory=dict)
+    hints: dict[str, int] = field(default_factory=dict)
 
 
 def is_program(archive: Archive) -> bool:
@@ -96,10 +99,9 @@ def _object(value: Any) -> dict[str, Any]:
 def _arrays(archive: Archive, member: str) -> dict[str, Array]:
     found: dict[str, Array] = {}
     if member == "serialized_exported_program.json":
-        for name in ("serialized_state_dict", "serialized_constants"):
-            for ending in (".pt", ".json"):
-                if name + ending in archive:
-                    found.update(_nested(archive, name + ending))
+        for name in _OLD_WEIGHTS:
+            if name in archive:
+                found.update(tensors_of_member(archive, name))
         return found
     for name in archive.names:
         if name.endswith(("_weights_config.json", "_constants_config.json")):
@@ -110,13 +112,8 @@ def _arrays(archive: Archive, member: str) -> dict[str, Array]:
                     found[key] = array
     for name in archive.names:
         if name.startswith(("data/weights/", "data/constants/")) and name.endswith(".pt"):
-            found.update(_nested(archive, name))
+            found.update(tensors_of_member(archive, name))
     return found
-
-
-def _nested(archive: Archive, name: str) -> dict[str, Array]:
-    """A dictionary of tensors that torch.save wrote into a member: a zip in the zip."""
-    return tensors_of_member(archive, name)
 
 
 def _array(archive: Archive, folder: str, key: str, entry: dict[str, Any]) -> Array | None:
@@ -125,7 +122,7 @@ def _array(archive: Archive, folder: str, key: str, entry: dict[str, Any]) -> Ar
     if path not in archive:
         return None
     if entry.get("use_pickle"):
-        found = _nested(archive, path)
+        found = tensors_of_member(archive, path)
         return next(iter(found.values()), None)
     dtype = TYPES.get(meta.get("dtype", 0), "")
     shape, stride = _numbers(meta.get("sizes")), _numbers(meta.get("strides"))

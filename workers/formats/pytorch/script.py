@@ -84,7 +84,7 @@ class ScriptFile:
         def storages(key: str, size: int) -> memoryview:
             return self.archive.view(f"{where}/{key}")
 
-        swapped = "byteorder" in self.archive and self.archive.bytes("byteorder").strip() == b"big"
+        swapped = "byteorder" in self.archive and self.archive.content("byteorder").strip() == b"big"
         return stored.array(storages, self.archive.name, swapped=swapped)
 
 
@@ -109,4 +109,4 @@ def _traced(archive: Archive) -> list[Any] | None:
 
 
 def _pickle(archive: Archive, name: str) -> Any:
-    return Stream(Cursor(memoryview(archive.bytes(name))), archive.name, build).load()
+    return Stream(Cursor(memoryview(archive.content(name))), archive.name, build).load()

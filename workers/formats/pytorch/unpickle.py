@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, cast
 
 from workers.errors import LimitExceeded, MalformedModel
 
@@ -92,7 +92,7 @@ class Stream:
         """Raises MalformedModel for streams that Python's own reader would not accept either."""
         count = 0
         try:
-            for opcode, argument, _ in pickletools.genops(self.source):
+            for opcode, argument, _ in pickletools.genops(cast(IO[bytes], self.source)):
                 count += 1
                 if count > OPCODES:
                     raise LimitExceeded("nodes", f"a pickle in {self.file!r} is endless", limit=OPCODES, file=self.file)

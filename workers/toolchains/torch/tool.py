@@ -380,7 +380,8 @@ def examples(model, shapes, types):
     free = [name for name in shapes if name not in types]
     told = None
     for choice in itertools.product((torch.float32, torch.int64, torch.bool), repeat=len(free)):
-        chosen = {**{name: getattr(torch, word) for name, word in types.items()}, **dict(zip(free, choice, strict=True))}
+        chosen = {name: getattr(torch, word) for name, word in types.items()}
+        chosen.update(zip(free, choice, strict=True))
         sizes = {}
         given = {name: drawn(shape, chosen[name], sizes) for name, shape in shapes.items()}
         try:
@@ -456,7 +457,13 @@ def capture_pytorch(request, folder, report):
     raise Refused("unsupported", "PyTorch cannot take the model's graph (%s)" % told)
 
 
-ACTIONS = {"capture:pytorch": capture_pytorch, "run:pytorch": run_pytorch, "run:pt2": run_pt2, "run:many": run_many, "export:pytorch": export_pytorch}
+ACTIONS = {
+    "run:pytorch": run_pytorch,
+    "run:pt2": run_pt2,
+    "run:many": run_many,
+    "export:pytorch": export_pytorch,
+    "capture:pytorch": capture_pytorch,
+}
 
 
 def reporter():

@@ -6,6 +6,7 @@ The batch axis is left free first; a layer that needs its size sends the reader 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -97,9 +98,8 @@ def attempts(
     for level in levels:
         shapes = freed(items, request.options, level, types)
         try:
-            state, notes = _retyped(
-                run, shapes, types, progress, lambda t, lv=level: freed(items, request.options, lv, t)
-            )
+            again = partial(freed, items, request.options, level)
+            state, notes = _retyped(run, shapes, types, progress, again)
         except FreeAxis as error:
             blocked = error
             continue

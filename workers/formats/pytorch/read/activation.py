@@ -18,7 +18,8 @@ def relu(g: GraphBuilder, layer: Layer, self: Value) -> Value:
 
 @reads("aten::relu6")
 def relu6(g: GraphBuilder, layer: Layer, self: Value) -> Value:
-    return hardtanh(g, layer, self, 0.0, 6.0)
+    found: Value = hardtanh(g, layer, self, 0.0, 6.0)
+    return found
 
 
 @reads("aten::sigmoid", "aten::special_expit")

@@ -121,14 +121,16 @@ def transformer_encoder_layer(
         return g.LayerNormalization(x, weight, bias, axis=-1, epsilon=layer.real(eps))
 
     def attention(x: Value) -> Value:
-        return native_multi_head_attention(
+        found: Value = native_multi_head_attention(
             g, layer, x, x, x, embed_dim, num_heads, qkv_weight, qkv_bias, proj_weight, proj_bias, mask, False, False,
             mask_type,
         )[0]  # fmt: skip
+        return found
 
     def forward(x: Value) -> Value:
         hidden = linear(g, layer, x, ffn_weight_1, ffn_bias_1)
-        return linear(g, layer, g.Gelu(hidden) if use_gelu else g.Relu(hidden), ffn_weight_2, ffn_bias_2)
+        found: Value = linear(g, layer, g.Gelu(hidden) if use_gelu else g.Relu(hidden), ffn_weight_2, ffn_bias_2)
+        return found
 
     if norm_first:
         x = g.Add(src, attention(norm(src, norm_weight_1, norm_bias_1)))

@@ -61,7 +61,7 @@ def carries(item: Any) -> bool:
     return isinstance(item, Tensor) or number(item)
 
 
-# --- If ----------------------------------------------------------------------------------------------------------------
+# --- If ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -207,7 +207,7 @@ def _filled(result: Any, outputs: Sequence[Value], merger: _Merger) -> Any:
     return result
 
 
-# --- Loop --------------------------------------------------------------------------------------------------------------
+# --- Loop ----------------------------------------------------------------------------------------------------------
 
 # Called with the number of the round and the carried values: (goes on, carried values afterwards).
 Body = Callable[[Any, list[Any]], tuple[Any, list[Any]]]

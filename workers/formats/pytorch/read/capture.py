@@ -44,8 +44,8 @@ _HINT = (
 )
 _WORDS = {
     "export": "The graph was taken from the source by torch.export, which follows it with symbolic sizes.",
-    "trace": "The graph was taken by running the source once (torch.jit.trace): branches on data are those of that run.",
-    "script": "The graph was taken from the source's syntax tree (torch.jit.script): branches and loops on data survive.",
+    "trace": "The graph was taken by running the source once (torch.jit.trace): it holds the branches of that run.",
+    "script": "The graph was taken from the source's syntax tree (torch.jit.script): branches and loops survive.",
 }
 
 
@@ -117,8 +117,8 @@ def _refuse(found: Checkpoint, weights: UploadedFile, source: UploadedFile | Non
         )  # fmt: skip
     if source is None:
         raise MissingFile(
-            f"{weights.name!r} holds {len(found.tensors)} weights and no graph: which layers they belong to stands only "
-            "in the model's source", file=weights.name, hint=_HINT,
+            f"{weights.name!r} holds {len(found.tensors)} weights and no graph: which layers they belong to stands "
+            "only in the model's source", file=weights.name, hint=_HINT,
         )  # fmt: skip
     if not found.tensors:
         raise MissingFile(f"{weights.name!r} holds no weights", file=weights.name, hint=_HINT)

@@ -130,7 +130,8 @@ def div(g: GraphBuilder, layer: Layer, self: Any, other: Any, rounding_mode: Any
         return g.Div(floating(g, a), floating(g, b))
     if rounding_mode == "trunc":
         return _trunc(g, g.Div(a, b)) if a.dtype in FLOATS else g.Div(a, b)
-    return floor_divide(g, layer, a, b)
+    found: Value = floor_divide(g, layer, a, b)
+    return found
 
 
 def _trunc(g: GraphBuilder, x: Value) -> Value:
@@ -288,12 +289,14 @@ def clamp(g: GraphBuilder, layer: Layer, self: Value, min: Any = None, max: Any 
 
 @reads("aten::clamp_min")
 def clamp_min(g: GraphBuilder, layer: Layer, self: Value, min: Any) -> Value:
-    return clamp(g, layer, self, min, None)
+    found: Value = clamp(g, layer, self, min, None)
+    return found
 
 
 @reads("aten::clamp_max")
 def clamp_max(g: GraphBuilder, layer: Layer, self: Value, max: Any) -> Value:
-    return clamp(g, layer, self, None, max)
+    found: Value = clamp(g, layer, self, None, max)
+    return found
 
 
 @reads("aten::addcmul")
@@ -394,7 +397,8 @@ def left_shift(g: GraphBuilder, layer: Layer, self: Any, other: Any) -> Value:
 def right_shift(g: GraphBuilder, layer: Layer, self: Any, other: Any) -> Value:
     a, b = together(g, self, other)
     power = cast(g, g.Pow(operand(g, 2.0, ir.DataType.DOUBLE), cast(g, b, ir.DataType.DOUBLE)), a.dtype or I64)
-    return floor_divide(g, layer, a, power)
+    found: Value = floor_divide(g, layer, a, power)
+    return found
 
 
 @reads("aten::isnan")

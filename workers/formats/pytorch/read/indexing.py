@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ def indices_of(layer: Layer, x: Value) -> Value:
 
 @reads("aten::embedding")
 def embedding(
-    g: GraphBuilder, layer: Layer, weight: Value, indices: Value, padding_idx: Any = -1, scale_grad_by_freq: Any = False,
-    sparse: Any = False,
+    g: GraphBuilder, layer: Layer, weight: Value, indices: Value, padding_idx: Any = -1,
+    scale_grad_by_freq: Any = False, sparse: Any = False,
 ) -> Value:  # fmt: skip
     return g.Gather(weight, indices_of(layer, indices), axis=0)
 
@@ -46,7 +47,7 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = g.Mul(rows, g.Unsqueeze(per_sample_weights, [1]))
     op = {0: "ReduceSum", 1: "ReduceMean", 2: "ReduceMax"}[layer.integer(mode)]
-    bags = [g.op(op, g.Slice(rows, [a], [b], [0]), [0], keepdims=1) for a, b in zip(ends, ends[1:], strict=False)]
+    bags = [g.op(op, g.Slice(rows, [a], [b], [0]), [0], keepdims=1) for a, b in pairwise(ends)]
     made = g.Concat(*bags, axis=0)
     return made, made, made, made
 
@@ -91,7 +92,7 @@ def index(g: GraphBuilder, layer: Layer, self: Value, indices: Any) -> Value:
     if any(item is not None and item.dtype == BOOL for item in given):
         return _masked(g, layer, self, given)
     places = [axis for axis, item in enumerate(given) if item is not None]
-    tensors = [indices_of(layer, given[axis]) for axis in places]
+    tensors = [indices_of(layer, item) for item in given if item is not None]
     if len(places) == 1:
         return g.Gather(self, tensors[0], axis=places[0])
     x, together = _front(g, layer, self, places)

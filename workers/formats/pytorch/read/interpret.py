@@ -23,7 +23,7 @@ from workers.formats.pytorch.read.branching import (
 )
 from workers.formats.pytorch.read.dispatch import State, call, number_of
 from workers.formats.pytorch.read.layer import POISON, Layer
-from workers.formats.pytorch.read.scalars import ScanList
+from workers.formats.pytorch.read.scalars import NOT_HERE, ScanList
 from workers.formats.pytorch.read.symbols import Sym
 from workers.formats.pytorch.read.values import Tensor
 from workers.formats.pytorch.script import Sources
@@ -412,7 +412,7 @@ class Interpreter:
 
     def operator(self, frame: Frame, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         found = builtins.call(self.state, name, args, kwargs)
-        if found is not builtins.NOT_HERE:
+        if found is not NOT_HERE:
             return found
         base = name.partition("::")[2].strip("_")
         module = frame.module

@@ -69,8 +69,9 @@ POISON = _Poison()
 @dataclass(slots=True)
 class Scope:
     """What all calls of one reading share. ``exprs``: the polynomial behind a free axis' name; ``open``: inputs whose
-    element type is a guess; ``root``: the builder of the whole graph, where weights lie; ``wider``: by identity, carried
-    values of loops with sizes left open, and the values that they stand for; ``inner``: paths of modules that have modules in them."""
+    element type is a guess; ``root``: the builder of the whole graph, where weights lie; ``wider``: by identity, values
+    carried through loops with sizes left open, and those that they stand for; ``inner``: paths of modules that have
+    modules in them."""
 
     file: str
     root: GraphBuilder

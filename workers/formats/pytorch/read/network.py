@@ -57,9 +57,10 @@ def run_script(
     root = loader.object(file.root, "")
     function = file.sources.classes[root.cls].methods[entry]
     args = [_argument(interpreter, parameter, values) for parameter in parameters]
-    with_progress(function, interpreter, progress)
+    interpreter.watch(function.body, progress)
     try:
-        result = interpreter.call_method(root, entry, args, {})
+        with state.g.layer(entry, "TorchScript"):
+            result = interpreter.call_method(root, entry, args, {})
     except ModelRaises as error:
         raise InvalidOptions(
             f"the model raises an error with inputs of these shapes: {error}", file=state.scope.file,
@@ -67,11 +68,6 @@ def run_script(
         ) from error  # fmt: skip
     finish(state, result)
     return state
-
-
-def with_progress(function: ast.FunctionDef, interpreter: Interpreter, progress: Progress) -> None:
-    """Progress is told by the statements of ``forward``, whose number is known."""
-    interpreter.watch(function.body, progress)
 
 
 def _argument(interpreter: Interpreter, parameter: Parameter, values: dict[str, Any]) -> Any:

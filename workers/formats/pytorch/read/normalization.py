@@ -154,7 +154,7 @@ def shuffle(
     factor = layer.integer(next(x for x in (upscale_factor, downscale_factor, groups) if x is not None))
     if word == "pixel_shuffle":
         return g.DepthToSpace(self, blocksize=factor, mode="CRD")
-    n, c, *space = layer.dims(self)
+    n, _, *space = layer.dims(self)
     if word.endswith("channel_shuffle"):
         channels = layer.static(self, 1)
         rows = reshape(g, layer, self, [n, factor, channels // factor, *space])

@@ -1,4 +1,4 @@
-"""Packed parameters of quantised layers: what is inside the objects that quantised convolutions and dense layers take."""
+"""Packed parameters of quantised layers: what the objects hold that quantised convolutions and dense layers take."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def unpacked(name: str, state: Any) -> Any:
         raise MalformedModel(f"{name} is packed in a way that is not known")
     settings, weight = state[1][0], state[1][1]
     bias = state[2][-1] if state[2] else None
-    numbers = [int(item) for item in GraphBuilder.const(settings.value).ravel()]
+    known = GraphBuilder.const(settings.value)
+    if known is None:
+        raise MalformedModel(f"the settings of {name} are not stored")
+    numbers = [int(item) for item in known.ravel()]
     axes = numbers[0]
     parts = [tuple(numbers[1 + axes * i : 1 + axes * (i + 1)]) for i in range(4)]
     groups, transpose = numbers[1 + 4 * axes], bool(numbers[2 + 4 * axes])

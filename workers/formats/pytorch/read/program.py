@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from workers.errors import InvalidOptions, MalformedModel, Unsupported, UnsupportedOperators
@@ -49,16 +50,19 @@ def inputs(program: Program, options: Options) -> tuple[list[Input], list[Note]]
         form, arg = _one(body.get("arg"))
         if form == "as_tensor":
             name = str(arg["name"])
-            found.append(_tensor(program, name, names, options))
+            found.append(_tensor(program, name, names))
         elif form in ("as_sym_int", "as_sym_float"):
             found.append(
                 Input(str(arg.get("as_name")), form[7:], [], WORDS["int64" if form == "as_sym_int" else "float32"])
             )
     _user_shapes(found, options)
+    if not options.dynamic_batch:
+        for item in found:
+            item.shape = [program.hints.get(size, size) if isinstance(size, str) else size for size in item.shape or ()]
     return found, []
 
 
-def _tensor(program: Program, name: str, names: dict[str, str], options: Options) -> Input:
+def _tensor(program: Program, name: str, names: dict[str, str]) -> Input:
     meta = program.graph.get("tensor_values", {}).get(name)
     if not isinstance(meta, dict):
         raise _broken(program, f"does not tell the type of its input {name!r}")
@@ -72,7 +76,7 @@ def _tensor(program: Program, name: str, names: dict[str, str], options: Options
             shape.append(int(value))
             continue
         text = _expression(value)
-        shape.append(_free(program, text, axis, names, value, options))
+        shape.append(_free(program, text, axis, names, value))
     return Input(name, shape=shape, dtype=WORDS[word])
 
 
@@ -82,16 +86,16 @@ def _expression(value: Any) -> str:
     return _SYMBOL.sub(r"\1", text)
 
 
-def _free(program: Program, text: str, axis: int, names: dict[str, str], value: Any, options: Options) -> Dim:
-    if not options.dynamic_batch:
-        hint = value.get("hint") if isinstance(value, dict) else None
-        number = hint.get("as_int") if isinstance(hint, dict) else None
-        if isinstance(number, int):
-            return number
+def _free(program: Program, text: str, axis: int, names: dict[str, str], value: Any) -> Dim:
+    hint = value.get("hint") if isinstance(value, dict) else None
+    if isinstance(hint, dict) and isinstance(hint.get("as_int"), int):
+        program.hints[names.get(text, text)] = hint["as_int"]
     if text.isidentifier():
         if text not in names:
             wanted = "batch" if axis == 0 else text
             names[text] = wanted if wanted not in names.values() else text
+            if text in program.hints:
+                program.hints[names[text]] = program.hints[text]
         program.names.setdefault(text, names[text])
         return names[text]
     return text
@@ -227,30 +231,20 @@ class Reader:
 
     def argument(self, arg: Any, values: dict[str, Any]) -> Any:
         form, value = _one(arg)
+        if form in _LITERALS:
+            return _LITERALS[form](value)
         if form in ("as_tensor", "as_custom_obj"):
             return self.find(str(value["name"]), values)
         if form == "as_tensors":
             return ScanList(self.find(str(item["name"]), values) for item in value)
         if form in ("as_optional_tensors", "as_nested_tensors"):
-            return ScanList(None if _one(item)[0] == "as_none" else self.argument(item, values) for item in value)
+            return ScanList(self.argument(item, values) for item in value)
         if form == "as_optional_tensor":
-            return None if _one(value)[0] == "as_none" else self.argument(value, values)
+            return self.argument(value, values)
         if form in ("as_sym_int", "as_sym_bool", "as_sym_float"):
             return self.symbol(value, values)
         if form in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
             return ScanList(self.symbol(item, values) for item in value)
-        if form == "as_none":
-            return None
-        if form == "as_scalar_type":
-            return SCALARS.get(value, -1)
-        if form in ("as_memory_format", "as_layout", "as_device"):
-            return None
-        if form == "as_graph":
-            return value.get("graph") if isinstance(value, dict) else None
-        if form in ("as_ints", "as_floats", "as_bools", "as_strings"):
-            return ScanList(value)
-        if form in ("as_int", "as_float", "as_bool", "as_string"):
-            return float(value) if form == "as_float" else value
         raise _broken(self.program, f"has an argument of the unknown form {form!r}")
 
     def find(self, name: str, values: dict[str, Any]) -> Any:
@@ -305,6 +299,13 @@ class Reader:
         return loop(self.state, layer, None, goes_on(list(carried)), list(carried), once)
 
 
+_LITERALS: dict[str, Callable[[Any], Any]] = {
+    "as_none": lambda value: None, "as_memory_format": lambda value: None, "as_layout": lambda value: None,
+    "as_device": lambda value: None, "as_scalar_type": lambda value: SCALARS.get(value, -1),
+    "as_graph": lambda value: value.get("graph") if isinstance(value, dict) else None,
+    "as_int": lambda value: value, "as_bool": lambda value: value, "as_string": lambda value: value,
+    "as_float": float, "as_ints": ScanList, "as_floats": ScanList, "as_bools": ScanList, "as_strings": ScanList,
+}  # fmt: skip
 _WORDS = {"truediv": "truediv", "sym_not": "sym_not", "and_": "__and__", "or_": "__or__", "IntTrueDiv": "truediv",
           "FloorDiv": "floordiv", "sym_sqrt": "sqrt", "sym_ite": "sym_ite", "PythonMod": "mod"}  # fmt: skip
 
@@ -342,7 +343,8 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
         _note_modules(state, str((node.get("metadata") or {}).get("nn_module_stack", "")))
     values = _bound(program, state, list(given.values()))
     _sizes(program, state, values)
-    outputs = reader.graph(program.graph, values, progress)
+    with state.g.layer("graph", "ExportedProgram"):
+        outputs = reader.graph(program.graph, values, progress)
     kept = [
         output for output, spec in zip(outputs, program.signature.get("output_specs", []), strict=False)
         if _one(spec)[0] == "user_output"
@@ -354,7 +356,7 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
 def _note_modules(state: State, stack: str) -> None:
     """Modules with another one inside them on the way to some node."""
     paths = [_plain_path(item.split(",")[1]) for item in stack.split(";") if item.count(",") >= 2]
-    state.scope.inner.update(path for path, deeper in zip(paths, paths[1:], strict=False) if deeper != path)
+    state.scope.inner.update(path for path, deeper in pairwise(paths) if deeper != path)
 
 
 def _bound(program: Program, state: State, given: list[Any]) -> dict[str, Any]:

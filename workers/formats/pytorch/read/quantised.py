@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx_ir as ir
 from workers.formats.pytorch.read.convolution import convolve, convolve_transposed
 from workers.formats.pytorch.read.dense import linear
 from workers.formats.pytorch.read.dispatch import plain, requantised
-from workers.formats.pytorch.read.layer import F32, RAW, Layer, reads
+from workers.formats.pytorch.read.layer import F32, RAW, Layer, Rule, reads
 from workers.formats.pytorch.read.packed import Packed
 from workers.formats.pytorch.read.values import Affine, Tensor
 from workers.hub.graph import GraphBuilder, Value
@@ -27,7 +28,9 @@ def affine(g: GraphBuilder, layer: Layer, scale: Any, zero_point: Any, dtype: An
     known = layer.known(zero_point)
     if known is None or layer.known(scale) is None:
         raise layer.unsupported("its scale is known only when the model runs")
-    return Affine(g.constant(np.float32(layer.real(scale))), g.constant(known.reshape(()).astype(_TYPES[dtype])))
+    return Affine(
+        g.constant(np.asarray(layer.real(scale), np.float32)), g.constant(known.reshape(()).astype(_TYPES[dtype]))
+    )
 
 
 def packed_of(layer: Layer, value: Any) -> Packed:
@@ -37,7 +40,7 @@ def packed_of(layer: Layer, value: Any) -> Packed:
     return found
 
 
-def _raw(*names: str) -> Any:
+def _raw(*names: str) -> Callable[[Rule], Rule]:
     RAW.update(names)
     return reads(*names)
 
@@ -184,7 +187,7 @@ _BINARY = {"add": "Add", "mul": "Mul", "matmul": "MatMul", "sub": "Sub"}
 @_raw(*(f"quantized::{name}{suffix}" for name in _BINARY for suffix in ("", "_relu")))
 def binary(g: GraphBuilder, layer: Layer, qa: Tensor, qb: Any, scale: Any = None, zero_point: Any = None) -> Tensor:
     word = layer.type.rpartition("::")[2].removesuffix("_relu")
-    second = plain(g, qb) if isinstance(qb, Tensor) else g.constant(np.float32(layer.real(qb)))
+    second = plain(g, qb) if isinstance(qb, Tensor) else g.constant(np.asarray(layer.real(qb), np.float32))
     made = g.op(_BINARY[word], plain(g, qa), second)
     made = g.Relu(made) if layer.type.endswith("relu") else made
     target = affine(g, layer, scale, zero_point) if scale is not None else qa.affine
@@ -201,7 +204,7 @@ def binary_scalar(g: GraphBuilder, layer: Layer, qa: Tensor, b: Any) -> Tensor:
     number = layer.real(b)
     scale, zero = layer.real(source.scale), layer.integer(source.zero_point)
     value = plain(g, qa)
-    made = g.op("Add" if "add" in layer.type else "Mul", value, g.constant(np.float32(number)))
+    made = g.op("Add" if "add" in layer.type else "Mul", value, g.constant(np.asarray(number, np.float32)))
     made = g.Relu(made) if layer.type.endswith("relu") else made
     kind = 13 if qa.value.dtype == ir.DataType.UINT8 else 12
     if "mul" in layer.type:

@@ -98,7 +98,7 @@ def _one(
 def _read(g: GraphBuilder, layer: Layer, kind: str, activation: str, input: Value, args: tuple[Any, ...]) -> Any:
     if isinstance(args[1], ir.Value):
         raise layer.unsupported("packed sequences hold rows of several lengths; save the model for padded ones")
-    hx, params, has_biases, num_layers, _, train, bidirectional, batch_first = args
+    hx, params, has_biases, num_layers, _, _, bidirectional, batch_first = args
     states = list(hx) if isinstance(hx, list | tuple) else [hx]
     per = 4 if has_biases else 2
     count = layer.integer(num_layers) * (2 if bidirectional else 1)
@@ -131,7 +131,7 @@ def _positional(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]
     return (*args, *(named[name] for name in _NAMES[len(args) :] if name in named))
 
 
-# --- cells -------------------------------------------------------------------------------------------------------------
+# --- cells ---------------------------------------------------------------------------------------------------------
 
 
 @reads("aten::lstm_cell")

@@ -191,7 +191,8 @@ def norm(
 
 @reads("aten::dist")
 def dist(g: GraphBuilder, layer: Layer, self: Value, other: Value, p: Any = 2) -> Value:
-    return norm(g, layer, g.Sub(self, other), p)
+    found: Value = norm(g, layer, g.Sub(self, other), p)
+    return found
 
 
 @reads("aten::cumsum")

@@ -22,7 +22,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "fractional_max_pool3d", "binomial",
     ),
     _COMPLEX: ("view_as_complex_copy", "view_as_real_copy", "_fft_r2c", "_fft_c2c", "_fft_c2r", "is_complex"),
-    _SPARSE: ("to_sparse", "_sparse_mm", "_sparse_addmm", "sparse_coo_tensor", "to_dense", "coalesce", "_sparse_softmax"),
+    _SPARSE: ("to_sparse", "_sparse_mm", "_sparse_addmm", "sparse_coo_tensor", "to_dense", "coalesce",
+              "_sparse_softmax"),
     _SOLVER: (
         "linalg_inv", "inverse", "linalg_solve", "linalg_cholesky", "cholesky", "linalg_svd", "svd", "linalg_qr", "qr",
         "linalg_eigh", "linalg_eig", "linalg_pinv", "pinverse", "linalg_lstsq", "triangular_solve",
@@ -45,14 +46,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     _BYTES: ("as_strided", "set", "storage_offset", "sym_storage_offset", "sym_stride", "stride", "is_pinned",
              "as_strided_copy", "data_ptr", "resize", "resize_as", "is_set_to"),
     _FILES: ("save", "from_file", "load", "open", "write"),
-    _DATA: ("tolist", "combinations", "cartesian_prod", "_pack_padded_sequence", "_pad_packed_sequence", "nested_tensor"),
+    _DATA: ("tolist", "combinations", "cartesian_prod", "_pack_padded_sequence", "_pad_packed_sequence",
+            "nested_tensor"),
 }  # fmt: skip
 
 for _reason, _names in TABLE.items():
     reads.refuse(_reason, *(f"aten::{name}" for name in _names))
 reads.refuse("the quantised recurrent layers' packed weights are not read", "quantized::lstm", "quantized::gru",
              "quantized::quantized_lstm_cell_dynamic", "quantized::quantized_gru_cell_dynamic",
-             "aten::quantized_lstm", "aten::quantized_gru", "quantized::make_quantized_cell_params_dynamic")  # fmt: skip
+             "aten::quantized_lstm", "aten::quantized_gru", "quantized::make_quantized_cell_params_dynamic",
+             )  # fmt: skip
 reads.refuse("packed embeddings are not read", "quantized::embedding_byte", "quantized::embedding_bag_byte",
              "quantized::embedding_4bit", "quantized::embedding_bag_4bit")  # fmt: skip
 reads.refuse("it runs another thread of the model", "prim::fork", "aten::wait", "aten::fork")

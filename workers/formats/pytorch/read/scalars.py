@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 from workers.formats.pytorch.read.dtypes import cast
@@ -81,12 +82,7 @@ def scalar_op(name: str, args: Sequence[Any]) -> Any:
     if name in ("min", "max") and len(args) == 1:
         args = list(args[0])
     if name == "sum":
-        args = [list(args[0])] if not any(isinstance(item, Sym) for item in args[0]) else args
-        if isinstance(args[0], list) and any(isinstance(item, Sym) for item in args[0]):
-            total: Any = 0
-            for item in args[0]:
-                total = scalar_op("add", [total, item])
-            return total
+        return reduce(lambda total, item: scalar_op("add", [total, item]), args[0], 0)
     if name in ("eq", "ne") and all(isinstance(arg, list | tuple) for arg in args):
         return _lists(name, *args)
     if not any(isinstance(arg, Sym) for arg in args):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,12 +113,10 @@ def expand_as(g: GraphBuilder, layer: Layer, self: Value, other: Value) -> Value
 
 @reads("aten::broadcast_tensors")
 def broadcast_tensors(g: GraphBuilder, layer: Layer, tensors: list[Value]) -> list[Value]:
-    shape = g.Shape(tensors[0])
-    zero = [g.Shape(x) for x in tensors]
     whole = tensors[0]
     for other in tensors[1:]:
         whole = g.Add(g.Mul(cast(g, whole, F32), g.constant(0.0)), g.Mul(cast(g, other, F32), g.constant(0.0)))
-    return [x if shape is zero else g.Expand(x, g.Shape(whole)) for x in tensors]
+    return [g.Expand(x, g.Shape(whole)) for x in tensors]
 
 
 @reads("aten::repeat", "aten::tile")
@@ -125,7 +124,7 @@ def repeat(g: GraphBuilder, layer: Layer, self: Value, repeats: Any = None, dims
     counts = size_list(layer, repeats if repeats is not None else dims)
     rank = layer.rank(self)
     counts = [1] * (rank - len(counts)) + counts
-    own = [1] * (len(counts) - rank) + layer.dims(self)
+    own: list[Size] = [*[1] * (len(counts) - rank), *layer.dims(self)]
     x = reshaped(g, layer, self, own) if len(own) != rank else self
     vector = g.constant([c for c in counts if isinstance(c, int)]) if all(isinstance(c, int) for c in counts) else \
         g.Concat(*(g.constant([c]) if isinstance(c, int) else c.vector(g) for c in counts), axis=0)  # fmt: skip
@@ -236,7 +235,7 @@ def tensor_split(
     total = layer.static(self, axis)
     if isinstance(given, list | tuple):
         ends = [0, *layer.integers(given), total]
-        parts = [max(0, b - a) for a, b in zip(ends, ends[1:], strict=False)]
+        parts = [max(0, b - a) for a, b in pairwise(ends)]
     else:
         count = layer.integer(given)
         parts = [total // count + (i < total % count) for i in range(count)]
@@ -341,7 +340,8 @@ def diagonal(g: GraphBuilder, layer: Layer, self: Value, offset: Any = 0, dim1: 
 @reads("aten::diag", "aten::diag_embed")
 def diag(g: GraphBuilder, layer: Layer, self: Value, diagonal_: Any = 0, dim1: Any = -2, dim2: Any = -1) -> Value:
     if layer.type == "aten::diag" and layer.rank(self) == 2:
-        return diagonal(g, layer, self, diagonal_)
+        found: Value = diagonal(g, layer, self, diagonal_)
+        return found
     if diagonal_ != 0 or (dim1, dim2) != (-2, -1):
         raise layer.unsupported("only the main diagonal of the last axes is read")
     size = layer.static(self, -1)
@@ -369,11 +369,13 @@ def rot90(g: GraphBuilder, layer: Layer, self: Value, k: Any = 1, dims: Any = (0
     if turns == 0:
         return self
     if turns == 2:
-        return flip(g, layer, self, [a, b])
+        found: Value = flip(g, layer, self, [a, b])
+        return found
     perm = list(range(layer.rank(self)))
     perm[a], perm[b] = b, a
     turned = g.Transpose(self, perm=perm)
-    return flip(g, layer, turned, [a if turns == 1 else b])
+    found: Value = flip(g, layer, turned, [a if turns == 1 else b])
+    return found
 
 
 @reads("aten::meshgrid")

@@ -1,4 +1,4 @@
-"""Lists of sizes, some of them symbols, as ONNX wants them: reshaping, expanding, slicing with as few nodes as can be."""
+"""Lists of sizes, some of them symbols, as ONNX wants them: reshaping, expanding, slicing in few nodes."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Expr:
     def __str__(self) -> str:
         if not self.terms:
             return "0"
-        parts = []
+        parts: list[tuple[str, str]] = []
         for names, factor in sorted(self.terms, key=lambda term: (-len(term[0]), term[0])):
             text = "*".join(names)
             text = str(abs(factor)) if not text else text if abs(factor) == 1 else f"{abs(factor)}*{text}"

@@ -20,7 +20,7 @@ from workers.options import Options
 
 Array = npt.NDArray[Any]
 FILLS = {"f4": "GivenTensorFill", "i4": "GivenTensorIntFill", "i8": "GivenTensorInt64Fill", "b1": "GivenTensorBoolFill"}
-__all__ = ["fill", "net", "normal", "operator", "pair", "read_nets", "resnet50", "save", "write_resnet50"]
+__all__ = ["fill", "net", "normal", "operator", "pair", "read_nets", "resnet", "save", "write_resnet"]
 
 
 def normal(*shape: int, seed: int = 0) -> Array:
@@ -62,8 +62,8 @@ def read_nets(folder: Path, init: Message | None, predict: Message, **options: A
 # --- a full-size network ----------------------------------------------------------------------------------------------
 
 
-def resnet50(seed: int = 0) -> tuple[list[Message], list[tuple[str, tuple[int, ...]]]]:
-    """ResNet-50 as ``caffe2.python.models.resnet`` builds it: operators, and the shapes of its parameters."""
+def resnet(depths: Sequence[int]) -> tuple[list[Message], list[tuple[str, tuple[int, ...]]]]:
+    """ResNet as ``caffe2.python.models.resnet`` builds it: operators, and the shapes of its parameters."""
     ops: list[Message] = []
     shapes: list[tuple[str, tuple[int, ...]]] = []
 
@@ -83,7 +83,7 @@ def resnet50(seed: int = 0) -> tuple[list[Message], list[tuple[str, tuple[int, .
     x = relu(conv("data", "conv1", 3, 64, 7, 2))
     ops.append(operator("MaxPool", [x], ["pool1"], kernel=3, stride=2, pad=1, order="NCHW"))
     x, channels = "pool1", 64
-    for stage, (blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), 2):
+    for stage, (blocks, width) in enumerate(zip(depths, (64, 128, 256, 512), strict=True), 2):
         for block in range(blocks):
             name, stride = f"res{stage}_{block}", 2 if block == 0 and stage > 2 else 1
             y = relu(conv(x, f"{name}_branch2a", channels, width, 1, stride))
@@ -111,10 +111,10 @@ def _parameters(shapes: Sequence[tuple[str, tuple[int, ...]]], seed: int) -> Ite
             yield name, (rng.standard_normal(shape, np.float32) * np.float32(spread)).astype(np.float32)
 
 
-def write_resnet50(folder: Path, seed: int = 0) -> list[Path]:
-    """``predict_net.pb`` and ``init_net.pb`` (about 128 MB: five bytes a number) with random weights, by streaming."""
-    ops, shapes = resnet50(seed)
-    predict = net(ops, ["data", *(name for name, _ in shapes)], ["softmax"], name="resnet50")
+def write_resnet(folder: Path, depths: Sequence[int] = (3, 4, 6, 3), seed: int = 0) -> list[Path]:
+    """``predict_net.pb`` and ``init_net.pb`` of a ResNet with random weights, by streaming; five bytes a number."""
+    ops, shapes = resnet(depths)
+    predict = net(ops, ["data", *(name for name, _ in shapes)], ["softmax"], name="resnet")
     files = [folder / "predict_net.pb", folder / "init_net.pb"]
     files[0].write_bytes(write_net(predict))
     with files[1].open("wb") as stream:

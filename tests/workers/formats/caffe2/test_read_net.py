@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.workers.formats.caffe2.nets import fill, net, normal, operator, pair, read_nets, resnet50, write_resnet50
+from tests.workers.formats.caffe2.nets import fill, net, normal, operator, pair, read_nets, resnet, write_resnet
 from tests.workers.formats.caffe2.recorded import small_nets
 from tests.workers.formats.cases import assert_same, run, shapes
 from workers.errors import InvalidOptions, MalformedModel, UnsupportedOperators
@@ -168,9 +168,9 @@ def test_a_fill_that_lies_about_its_shape_is_refused(tmp_path: Path) -> None:
 
 def test_weights_stay_where_they_are_in_the_file(tmp_path: Path) -> None:
     """A network of 25 million numbers: the initialisers are views, five bytes apart, on the mapped file."""
-    files = write_resnet50(tmp_path)
+    files = write_resnet(tmp_path)
     model = read(ReadRequest(Upload.of(*files), Options(input_shapes={"data": [1, 3, 224, 224]}))).model
-    ops, parameters = resnet50()
+    ops, parameters = resnet((3, 4, 6, 3))
     weight = model.graph.initializers["res5_2_branch2b_w"].const_value
     assert weight is not None
     array = weight.numpy()

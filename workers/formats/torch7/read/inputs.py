@@ -33,6 +33,7 @@ PAIRS = frozenset({"nn.MM", "nn.MV", "nn.DotProduct", "nn.CosineDistance", "nn.P
                    "nn.Index", "nn.CSubTable", "nn.CDivTable"})  # fmt: skip
 TABLES = frozenset({"nn.CAddTable", "nn.CMulTable", "nn.CMaxTable", "nn.CMinTable", "nn.JoinTable", "nn.FlattenTable",
                     "nn.MapTable", "nn.ReverseTable", "nn.ZipTable", "nn.BiSequencer", "nn.Sequencer"})  # fmt: skip
+LEADS = frozenset({"nn.MixtureTable", "nn.CAddTensorTable", "nn.ZipTableOneToMany"})
 PASSES = frozenset({"nn.Identity", "nn.Dropout", "nn.Copy", "nn.Contiguous", "nn.LookupTable", "nn.ReLU",
                     "nn.LookupTableMaskZero", "nn.Linear"})  # fmt: skip
 TIME_FIRST = frozenset({"nn.SeqLSTM", "nn.SeqLSTMP", "nn.SeqGRU", "nn.SeqBRNN", "nn.Sequencer"})
@@ -63,7 +64,7 @@ def structure(module: Object, depth: int = 0) -> Structure:
         return [None] * index if isinstance(index, int) and 0 < index < 256 else OPEN
     if kind in PAIRS:
         return [None, None]
-    if kind == "nn.MixtureTable":
+    if kind in LEADS:
         return [None, OPEN]
     return OPEN if kind in TABLES or kind == "nn.NarrowTable" else None
 
@@ -136,7 +137,7 @@ def _settled(form: Structure, given: int) -> Structure:
         return [None] * given if given > 1 else None
     if isinstance(form, list):
         rest = given - sum(_leaves(item) for item in form if item != OPEN)
-        return [_settled(item, rest) for item in form]
+        return [_settled(item, rest) if item is not None else None for item in form]
     return [None] * given if given > 1 else None
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from workers.formats.torch7.objects import Object, Table
+from workers.formats.torch7.objects import Object, Storage, Table
 from workers.formats.torch7.read.container import child
 from workers.formats.torch7.read.dims import times
 from workers.formats.torch7.read.layer import Layer, Value, flows, reads
@@ -185,10 +185,15 @@ def recurrence(run: Run, layer: Layer, data: Data) -> Data:
 
 
 def _zeros_like(run: Run, layer: Layer, size: object, x: Value, rank: int) -> Data:
-    if isinstance(size, Table):
+    """{n} and n are one tensor [N, n]; a table of these is a table of tensors."""
+    if isinstance(size, Table) and size.items() and not any(isinstance(item, int) for item in size.items()):
         return [_zeros_like(run, layer, item, x, rank) for item in size.items()]
+    if isinstance(size, Table):
+        size = size.items()[0] if len(size.items()) == 1 else None
+    if isinstance(size, Storage) and size.size == 1:
+        size = size.integers()[0]
     if not isinstance(size, int) or not 0 < size < 1 << 24:
-        raise layer.unsupported("its outputSize is no number, nor a table of numbers")
+        raise layer.unsupported("its outputSize is not that of a vector, or a table of such")
     return Ref(zeros(run, x, rank, size))
 
 

@@ -37,17 +37,15 @@ def assemble(upload: Upload, known: frozenset[str], path: str | None = None) -> 
         raise _nothing(kinds)
     if len(candidates) > 1:
         names = ", ".join(repr(file.name) for file in candidates)
-        raise InvalidOptions(f"the upload has {len(candidates)} Torch7 files ({names})", hint="Upload the one to convert.")
+        raise InvalidOptions(
+            f"the upload has {len(candidates)} Torch7 files ({names})", hint="Upload the one to convert."
+        )
     file = candidates[0]
     parsed = parse(file.map(), file.name)
     chosen, others = find(parsed.root, file.name, known, path)
     notes = [Note("ignored-file", f"The file is {kind.what}; it was not used.", other.name)
              for other, kind in kinds if other is not file]  # fmt: skip
-    return Assembled(chosen.module, file.name, _version(parsed), (*notes, *_notes(parsed, chosen, others, file)))
-
-
-def _version(parsed: Parsed) -> str:
-    return parsed.encoding
+    return Assembled(chosen.module, file.name, parsed.encoding, (*notes, *_notes(parsed, chosen, others, file)))
 
 
 def _notes(parsed: Parsed, chosen: Found, others: Sequence[Found], file: UploadedFile) -> list[Note]:
@@ -64,7 +62,8 @@ def _notes(parsed: Parsed, chosen: Found, others: Sequence[Found], file: Uploade
             f"'model_path_in_file' to convert it.", file.name,
         ))  # fmt: skip
     if parsed.trailing:
-        notes.append(Note("trailing-bytes", f"{parsed.trailing} bytes follow the object; they were ignored.", file.name))
+        what = f"{parsed.trailing} bytes follow the object; they were ignored."
+        notes.append(Note("trailing-bytes", what, file.name))
     return notes
 
 

@@ -13,7 +13,9 @@ from workers.formats.torch7.objects import Object, Storage, Table, Tensor
 FAVOURITES = ("model", "net", "network", "rnn", "protos", "checkpoint", "generator", "netG", "modelG", "G", "model_G",
               "encoder", "cnn", "mlp", "module", "bestmodel", "best_model", 1)  # fmt: skip
 # What lies beside or inside networks and is none; the averaged copies of a network come after it.
-_NOT = re.compile(r"(grad|fgrad|finput|optim|config|opt$|opts$|_type$|output$|criterion|crit$|loss|train$|clones)", re.I)
+_NOT = re.compile(
+    r"(grad|fgrad|finput|optim|config|opt$|opts$|_type$|output$|criterion|crit$|loss|train$|clones)", re.IGNORECASE
+)
 _CRITERION = re.compile(r"Criterion|nn\.L1Cost\Z|nn\.CriterionTable\Z")
 _MODULE = re.compile(r"(nn|cudnn|inn|ccn2|fbnn|nnx|rnn|dpnn|nngraph)\.")
 _WEIGHTS = ("modules", "weight", "forwardnodes", "module", "running_mean")

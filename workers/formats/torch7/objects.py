@@ -27,7 +27,7 @@ class Table:
 
     def items(self) -> list[Any]:
         """The values of the keys 1..n."""
-        found = []
+        found: list[Any] = []
         while len(found) + 1 in self.entries:
             found.append(self.entries[len(found) + 1])
         return found

@@ -10,7 +10,7 @@ import numpy as np
 from workers.errors import MalformedModel
 from workers.formats.torch7.objects import Array
 
-# Element of a storage class -> how it lies in a file; longs take the file's own width. Cuda classes: float unless named.
+# Element of a storage class -> how it lies in a file; longs take the file's own width.
 ELEMENTS: dict[str, np.dtype[Any]] = {
     "Byte": np.dtype("u1"), "Char": np.dtype("i1"), "Short": np.dtype("<i2"), "Int": np.dtype("<i4"),
     "Long": np.dtype("<i8"), "Float": np.dtype("<f4"), "Double": np.dtype("<f8"), "Half": np.dtype("<f2"),

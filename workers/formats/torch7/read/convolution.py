@@ -1,4 +1,4 @@
-"""Convolutions and their kin. Widths stand before heights in fields, kernels are [.., kT, kH, kW]; no kernel is flipped."""
+"""Convolutions and their kin: fields name widths before heights, kernels are [.., kT, kH, kW] and never flipped."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def _full(run: Run, layer: Layer, data: Data, axes: tuple[str, ...]) -> Data:
         reference = refs[1].read()
         first = layer.rank(reference) - len(axes)
         sizes = [layer.size(reference, first + place) for place in range(len(axes))]
-        adjust = [(size + 2 * p - k) % d for size, p, k, d in zip(sizes, win.pads, win.kernel, win.strides, strict=True)]
+        axiswise = zip(sizes, win.pads, win.kernel, win.strides, strict=True)
+        adjust = [(size + 2 * pad - kernel) % stride for size, pad, kernel, stride in axiswise]
     ins, outs = layer.positive("nInputPlane"), layer.positive("nOutputPlane")
     groups = layer.positive("groups", 1)
     shape = (ins, outs // groups, *win.kernel)

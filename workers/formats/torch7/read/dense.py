@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from workers.formats.torch7.objects import Array, Object, Storage, Table, Tensor
-from workers.formats.torch7.read.layer import Layer, Value, flows, reads
+from workers.formats.torch7.read.layer import I64, Layer, Value, flows, reads
 from workers.formats.torch7.read.memory import Data, Ref
 from workers.formats.torch7.read.network import Run
 from workers.hub.graph import GraphBuilder
@@ -28,9 +28,9 @@ def matrix(layer: Layer, key: str = "weight") -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-@reads("Linear", "nn.LinearNoBias", "nn.LinearTHNN", "nn.SparseLinear")
+@reads("Linear", "nn.LinearNoBias", "nn.LinearTHNN")
 def linear(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """x W' + b with weight [out, in]. SparseLinear takes the same dense vectors; pairs of places it does not get here."""
+    """x W' + b with weight [out, in]."""
     outs, ins = matrix(layer)
     return affine(g, layer, x, layer.weight(g, "weight"), outs, ins)
 
@@ -47,6 +47,20 @@ def affine(g: GraphBuilder, layer: Layer, x: Value, weight: Value, outs: int, in
     return rows(g, layer, x, rule)
 
 
+@reads("nn.SparseLinear")
+def sparse_linear(g: GraphBuilder, layer: Layer, x: Value) -> Value:
+    """Pairs {place, value} of a sample, [pairs, 2], or of a batch, [N, pairs, 2]; places from 1 on."""
+    outs, ins = matrix(layer)
+    rank = layer.rank(x, 2, 3)
+    if layer.shape(x)[-1] != 2:
+        raise layer.malformed("its input holds no pairs of a place and a value")
+    places, values = g.ops("Split", x, outputs=2, axis=-1, num_outputs=2)
+    index = g.Sub(g.Cast(g.Squeeze(places, [rank - 1]), to=int(I64)), 1)
+    columns = layer.weight(g, "weight", (ins, outs), lambda w: w.T, "transposed")
+    total = g.ReduceSum(g.Mul(g.Gather(columns, index, axis=0), values), [rank - 2], keepdims=0)
+    return g.Add(total, layer.weight(g, "bias", (outs,))) if layer.tensor("bias") is not None else total
+
+
 @reads("nn.LinearWeightNorm")
 def linear_weight_norm(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     """weight = g * v / |row of v|, a stored weight may be stale."""
@@ -55,7 +69,8 @@ def linear_weight_norm(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
     def make() -> Array:
         v = layer.array("v").astype(np.float64)
-        return v * layer.array("g").reshape(outs, 1) / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), eps)
+        norm: Array = np.maximum(np.linalg.norm(v, axis=1, keepdims=True), eps)
+        return v * layer.array("g").reshape(outs, 1) / norm
 
     if layer.needed("g").size != outs:
         raise layer.malformed(f"its g has {layer.needed('g').size} values for {outs} rows")
@@ -201,7 +216,8 @@ def cosine(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
     def make() -> Array:
         w = layer.array("weight").astype(np.float64)
-        return w / (np.linalg.norm(w, axis=1, keepdims=True) + 1e-12)
+        norm: Array = np.linalg.norm(w, axis=1, keepdims=True)
+        return w / (norm + 1e-12)
 
     weight = layer.made(g, f"{layer.name}.weight", (outs, ins), make)
 

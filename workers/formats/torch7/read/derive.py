@@ -1,4 +1,4 @@
-"""The shape of a network's input, told by what its modules hold: buffers of the last run, or sizes behind convolutions."""
+"""The shape of a network's input, told by what its modules hold: buffers of the last run, sizes behind convolutions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network takes: how many tensors in which tables, of which shapes and element types. No file says it outright."""
+"""What a network takes: how many tensors in which tables, of which shapes and element types; no file says it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workers.hub.node import Dim
 from workers.options import Options
 
 # One tensor; a table of so many structures; a table of as many tensors as the user gives shapes.
-Structure: TypeAlias = "None | str | list[Structure]"
+Structure: TypeAlias = "str | list[Structure] | None"
 OPEN = "table"
 DEPTH = 60
 DTYPES = {
@@ -83,7 +83,9 @@ def _merged(found: Sequence[Structure]) -> Structure:
 def _graph(module: Object) -> Structure:
     count = input_count(module)
     nodes = module.get("forwardnodes")
-    tables = [node.get("data") for node in nodes.items() if isinstance(node, Object)] if isinstance(nodes, Table) else []
+    tables = (
+        [node.get("data") for node in nodes.items() if isinstance(node, Object)] if isinstance(nodes, Table) else []
+    )
     known = [table for table in tables if isinstance(table, Table)]
     start = module.get("innode")
     first = start.get("data") if isinstance(start, Object) else None
@@ -102,7 +104,7 @@ def _graph(module: Object) -> Structure:
 def _split(known: Sequence[Table], node: Table) -> Structure:
     """A node whose value others select from holds a table."""
     picks = [t.get("selectindex") for t in known if producers(t) == [node] and isinstance(t.get("selectindex"), int)]
-    if picks and node.get("module") is None or picks and _is_identity(node):
+    if (picks and node.get("module") is None) or (picks and _is_identity(node)):
         return [None] * min(max(picks), 256)
     return None
 
@@ -192,7 +194,7 @@ def _named(name: str, shape: Sequence[Dim]) -> list[Dim]:
 
 
 def freed(module: Object, given: Inputs, options: Options) -> list[list[Dim]]:
-    """The shapes with the batch axis free, unless the user named axes or wants none: the first, behind time the second."""
+    """The shapes with the batch axis free, unless the user named axes or wants none: axis 1 where axis 0 is time."""
     if not options.dynamic_batch or any(not isinstance(size, int) for shape in given.shapes for size in shape):
         return given.shapes
     time_first = _time_first(module)

@@ -18,7 +18,7 @@ EPS = 1e-5
 @reads("BatchNormalization", "SpatialBatchNormalization", "VolumetricBatchNormalization",
        "nn.SpatialBatchNormalizationCUDA")  # fmt: skip
 def batch_normalization(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """(x - mean) / sqrt(var + eps) * weight + bias. Version 1 stores running_std = 1 / sqrt(var + eps) instead of var."""
+    """(x - mean) / sqrt(var + eps) * weight + bias; version 1 stores running_std = 1 / sqrt(var + eps)."""
     rank = layer.rank(x, 1, 2, 3, 4, 5)
     single = {"BatchNormalization": 1, "SpatialBatchNormalization": 3, "VolumetricBatchNormalization": 4}
     count = layer.needed("running_mean").size
@@ -169,8 +169,8 @@ def _coverage(kernel: Array, height: int, width: int) -> Array:
 
     (top, bottom), (left, right) = span(height, rows), span(width, columns)
     corner = np.ix_
-    return (table[corner(bottom, right)] - table[corner(top, right)] - table[corner(bottom, left)]
-            + table[corner(top, left)])  # fmt: skip
+    whole: Array = table[corner(bottom, right)] + table[corner(top, left)]
+    return whole - table[corner(top, right)] - table[corner(bottom, left)]
 
 
 # --- inn ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,8 @@ def _max(run: Run, layer: Layer, data: Data, axes: Sequence[str]) -> Data:
             return g.MaxPool(g.Pad(x, pads, np.float32(LOWEST)), **{**attributes, "pads": [0] * (2 * len(found))})
         if id(layer.module) not in run.unpooled:
             return g.MaxPool(x, **attributes)
-        result, places = g.ops("MaxPool", x, outputs=2, **attributes)
+        pair: Any = attributes
+        result, places = g.ops("MaxPool", x, outputs=2, **pair)
         run.pools[id(layer.module)] = (x, places, win)
         return result
 

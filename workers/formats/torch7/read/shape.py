@@ -223,4 +223,3 @@ def convert(run: Run, layer: Layer, data: Data) -> Data:
         shape = layer.shape(turned)
         return Ref(layer.reshape(g, turned, [shape[0], times(shape[1:])]))
     raise layer.unsupported(f"the change from {source!r} to {target!r} is not known")
-

@@ -6,7 +6,6 @@ import io
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ import onnx_ir as ir
 from workers.hub import skeleton
 from workers.hub.skeleton import byte_size, serialized, stubbed
 from workers.hub.wire import splice
-from workers.inspect.upload import Mapping
+from workers.inspect.pages import let_go, span_of
 
 EXTERNAL_ABOVE = 1_500_000_000
 """Bytes of weights from which they go to a file of their own: protobuf readers give up at 2 GB."""
@@ -94,24 +93,14 @@ def _write_tensor(file: io.FileIO, tensor: ir.TensorProtocol) -> None:
     span = span_of(array)
     if span is None:
         _write(file, array.data)
+        if isinstance(tensor, ir.Tensor):  # whose array is there already; a lazy one would be computed again
+            let_go(tensor.numpy())
         return
     # The bytes lie in a file: the kernel copies them from there, and none of them comes into this process.
     mapping, start = span
     copied = 0
     while copied < array.size:
         copied += os.sendfile(file.fileno(), mapping.source, start + copied, array.size - copied)
-
-
-def span_of(array: npt.NDArray[np.uint8]) -> tuple[Mapping, int] | None:
-    """The mapped file that the array is a view of, and its offset there."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    mapping = owner.obj if isinstance(owner, memoryview) else owner
-    if not isinstance(mapping, Mapping) or array.size == 0:
-        return None
-    base = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
-    return mapping, array.__array_interface__["data"][0] - base
 
 
 def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from workers.errors import LimitExceeded, MalformedModel
+from workers.inspect.pages import let_go
 from workers.inspect.protobuf_write import varint
 from workers.inspect.schema import FIXED, FLOATS, Array, Field, Message, MessageType, Unknown
 
@@ -29,6 +30,8 @@ class Limits:
 
 
 LIMITS = Limits()
+# Elements of a run that are looked at in one step: the first, and the most.
+WINDOW, WINDOWS = 64, 1 << 20
 
 
 def decode(data: bytes | memoryview, type: MessageType, *, file: str | None = None, limits: Limits = LIMITS) -> Message:
@@ -73,6 +76,7 @@ class _Decoder:
         self.limits = limits
         self.left = limits.fields
         self.path: list[str] = []
+        self.pieces: list[dict[str, list[Array]]] = []  # of every open message: its runs of numbers, joined at its end
 
     # --- errors -----------------------------------------------------------------------------------------------------
 
@@ -158,6 +162,7 @@ class _Decoder:
                 "depth", f"messages are nested deeper than {self.limits.depth}", limit=self.limits.depth, file=self.file
             )
         message = Message(kind)
+        self.pieces.append({})
         deferred: list[tuple[int, int, int, int]] = []
         position = at
         while position < end:
@@ -177,6 +182,8 @@ class _Decoder:
                 deferred.append((number, wire, start, position))
         for number, wire, start, stop in deferred:
             self.choose(message, number, wire, start, stop, depth)
+        for name, pieces in self.pieces.pop().items():
+            message._values[name] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return message
 
     def skip(self, message: Message, number: int, wire: int, at: int, end: int) -> int:
@@ -257,8 +264,7 @@ class _Decoder:
             self.count(len(fresh))
             values.setdefault(entry.name, []).extend(fresh)
         else:
-            before = values.get(entry.name)
-            values[entry.name] = fresh if before is None or not len(before) else np.concatenate([before, fresh])
+            self.pieces[-1].setdefault(entry.name, []).append(fresh)
         return stop
 
     def run(self, entry: Field, wire: int, at: int, end: int) -> tuple[Array, int]:
@@ -266,15 +272,19 @@ class _Decoder:
         dtype = FIXED[entry.kind]
         self.scalar(wire, at, end)
         tag = varint(entry.number << 3 | wire)
-        record = np.dtype([("value", dtype), ("tag", f"V{len(tag)}")])
-        possible = (end - at + len(tag)) // record.itemsize
-        if possible <= 1:
-            return np.frombuffer(self.view[at : at + dtype.itemsize], dtype), at + dtype.itemsize
-        records = np.frombuffer(self.view[at : at + (possible - 1) * record.itemsize], record)
-        same = (records["tag"].copy().view("u1").reshape(-1, len(tag)) == np.frombuffer(tag, "u1")).all(axis=1)
-        count = int(same.argmin()) + 1 if not same.all() else possible
-        stop = at + count * record.itemsize - len(tag)
-        return np.ndarray((count,), dtype, self.view, at, (record.itemsize,)), stop
+        record = dtype.itemsize + len(tag)
+        possible = (end - at + len(tag)) // record
+        count, window = 1, WINDOW  # which grows, so that many short runs cost no more than one long one
+        while count < possible:
+            first, some = at + count * record - len(tag), min(window, possible - count)
+            tags = np.ndarray((some, len(tag)), "u1", self.view, first, (record, 1))
+            same = (tags == tuple(tag)).all(axis=1)
+            let_go(tags)
+            if not same.all():
+                count += int(same.argmin())
+                break
+            count, window = count + some, min(4 * window, WINDOWS)
+        return np.ndarray((count,), dtype, self.view, at, (record,)), at + count * record - len(tag)
 
     def packed_varints(self, entry: Field, at: int, end: int) -> list[Any]:
         raw = np.frombuffer(self.view[at:end], np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 
 import numpy as np
 import onnx
@@ -89,6 +90,23 @@ def test_unpacked_floats_of_old_writers_are_read(count: int) -> None:
     tensor = decode(raw, TENSOR)
     np.testing.assert_array_equal(tensor.float_data, values)
     assert tensor.data_type == 1
+
+
+def test_many_short_runs_are_read_as_fast_as_one_long_one() -> None:
+    """A run that looked at all that follows it, or copied all that came before, would take an hour here."""
+    raw = (b"\x25" + struct.pack("<f", 1.5) + b"\x10\x01") * 300_000
+    start = time.perf_counter()
+    tensor = decode(raw, TENSOR)
+    assert time.perf_counter() - start < 30
+    assert tensor.float_data.shape == (300_000,) and (tensor.float_data == 1.5).all()
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 66, 320, 321, 5000])
+def test_runs_end_where_their_tags_end(count: int) -> None:
+    values = np.arange(count, dtype=np.float32)
+    run = b"".join(b"\x25" + struct.pack("<f", value) for value in values)
+    for tail in (b"", b"\x10\x01", b"\x10\x01" + run, b"\x10\x25" * 500):
+        np.testing.assert_array_equal(decode(run + tail, TENSOR).float_data[:count], values)
 
 
 def test_packed_and_unpacked_parts_add_up() -> None:

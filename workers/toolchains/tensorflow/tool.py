@@ -209,7 +209,7 @@ def timed(options, once):
     for _ in range(1 + int(options.get("runs", 0))):
         results = once()
         marks.append(time.perf_counter())
-    spans = [later - earlier for earlier, later in zip(marks, marks[1:])]
+    spans = [later - earlier for earlier, later in zip(marks[:-1], marks[1:], strict=True)]
     return results, float(statistics.median(spans[1:] or spans))
 
 
@@ -348,7 +348,7 @@ def run_tflite(request, arrays):
         return {"output_names": names, "seconds": seconds}, [outputs[name] for name in names]
     places = interpreter.get_input_details()
     given = in_order(places, arrays)
-    for place, array in zip(places, given):
+    for place, array in zip(places, given, strict=True):
         interpreter.resize_tensor_input(place["index"], array.shape)
     interpreter.allocate_tensors()
     details = interpreter.get_output_details()
@@ -362,7 +362,7 @@ def run_tflite(request, arrays):
         indices = [by_name[name] for name in names]
 
     def once():
-        for place, array in zip(places, given):
+        for place, array in zip(places, given, strict=True):
             interpreter.set_tensor(place["index"], array)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in indices]

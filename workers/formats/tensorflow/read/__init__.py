@@ -1,0 +1,146 @@
+"""TensorFlow -> ONNX: assemble the upload, find where its graph begins and ends, read it node by node.
+
+The batch axis is left free where the file leaves it free; a node that needs its size sends the reader round once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from workers.errors import InvalidOptions, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.tensorflow.assemble import Assembled, assemble
+from workers.formats.tensorflow.dtypes import NUMPY, plain
+from workers.formats.tensorflow.entry import Entry, entry_of
+from workers.formats.tensorflow.graph import attr
+from workers.formats.tensorflow.read import (
+    activation,
+    boxes,
+    convolution,
+    creation,
+    elementwise,
+    graph,
+    image,
+    indexing,
+    linear,
+    lists,
+    normalization,
+    pooling,
+    quantization,
+    recurrent,
+    reduction,
+    refusals,
+    segments,
+    sets,
+    shape,
+    slicing,
+    spatial,
+)
+from workers.formats.tensorflow.read.builder import Builder
+from workers.formats.tensorflow.read.layer import Entity, FreeAxis, Shared, handles, reads
+from workers.formats.tensorflow.read.network import Run, Scope, what_is
+from workers.formats.tensorflow.tensors import Array
+from workers.options import Options
+
+# Importing a family registers its operators.
+FAMILIES = (
+    activation, boxes, convolution, creation, elementwise, graph, image, indexing, linear, lists, normalization,
+    pooling, quantization, recurrent, reduction, refusals, segments, sets, shape, slicing, spatial,
+)  # fmt: skip
+
+APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded TensorFlow model as ONNX. Raises ConversionError with what is missing, damaged or unsayable."""
+    source = assemble(request.upload, request.options)
+    entry = entry_of(source, request.options)
+    if not request.options.dynamic_batch:
+        _fix(entry, request.options)
+    run, builder, notes = _read(source, entry, request)
+    notes = [*source.notes, *entry.notes, *run.shared.notes, *notes]
+    sweep(builder)
+    return Reading(builder.model(), source.files, source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+
+
+def _fix(entry: Entry, options: Options) -> None:
+    """Without a free batch a file's open batch axis is 1, unless the user gave it a name."""
+    named = {dim for dims in options.input_shapes.values() for dim in dims if isinstance(dim, str)}
+    for item in entry.inputs:
+        item.shape = [1 if dim == "batch" and dim not in named else dim for dim in item.shape or []]
+
+
+def _read(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, Builder, list[Note]]:
+    try:
+        return *_pass(source, entry, request), []
+    except FreeAxis as error:
+        if not any("batch" in (item.shape or ()) for item in entry.inputs) or not request.options.dynamic_batch:
+            raise _needs_size(error, entry) from error
+        blocked = error
+    _fix(entry, request.options)
+    try:
+        run, builder = _pass(source, entry, request)
+    except FreeAxis as error:
+        raise _needs_size(error, entry) from error
+    detail = (
+        f"The batch size is fixed to 1: node {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    )
+    return run, builder, [Note("fixed-batch", detail, blocked.layer)]
+
+
+def _needs_size(error: FreeAxis, entry: Entry) -> InvalidOptions | UnsupportedOperators:
+    """An axis that the file leaves open must have a number, or a size depends on the data itself."""
+    if any(not isinstance(dim, int) for item in entry.inputs for dim in item.shape or ()):
+        return InvalidOptions(
+            f"node {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("tensorflow", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def _pass(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, Builder]:
+    g = Builder("tensorflow")
+    total = len(source.graph.nodes) + sum(len(item.graph.nodes) for item in source.graph.library.values())
+    run = Run(Shared(source.file), source.variables, request.progress, total)
+    values: dict[tuple[str, int], Entity] = {}
+    for item in entry.inputs:
+        values[item.ref.node, item.ref.index] = g.input(item.name, item.shape or [], item.dtype)
+    for ref, data in entry.constants.items():
+        values[ref.node, ref.index] = g.constant(_constant(source, ref.node, data))
+    scope = Scope(run, source.graph, g, values)
+    results = scope.read([ref for _, ref in entry.outputs])
+    if run.refused:
+        raise UnsupportedOperators("tensorflow", run.refused)
+    for (name, ref), entity in zip(entry.outputs, results, strict=True):
+        if not isinstance(entity, ir.Value):
+            reason = f"the output {name!r} is {what_is(entity)}"
+            raise UnsupportedOperators("tensorflow", [Unsupported(ref.node, source.graph.nodes[ref.node].op, reason)])
+        with g.layer(ref.node, source.graph.nodes[ref.node].op):
+            g.output(entity, name)
+    return run, g
+
+
+def _constant(source: Assembled, node: str, data: object) -> Array:
+    dtype = plain(attr(source.graph.nodes[node], "dtype", "type") or "DT_FLOAT")
+    return np.asarray(data).astype(NUMPY.get(dtype, np.dtype(np.float32)))
+
+
+def sweep(g: Builder) -> None:
+    """Nodes and initialisers that no output needs: transposes that were moved away, shapes that became numbers."""
+    for inner in [node for node in g.graph.all_nodes()][::-1]:
+        if inner.graph is not None and not any(out.uses() or out.is_graph_output() for out in inner.outputs):
+            inner.graph.remove(inner, safe=True)
+    for name, value in list(g.graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del g.graph.initializers[name]
+
+
+def coverage() -> Mapping[str, str]:
+    """Operator names: an empty string when they are read, else the reason of their refusal."""
+    return dict(sorted({**reads.coverage(), **handles.coverage(), **dict.fromkeys(INPUTS, "")}.items()))
+
+
+INPUTS = ("IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2")

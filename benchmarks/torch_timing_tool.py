@@ -1,10 +1,10 @@
-"""Time modules in PyTorch: python torch_timing_tool.py (run FOLDER_OF_MODEL_PY | convert FILE.onnx) FOLDER RUNS
+"""Time modules in PyTorch: python torch_timing_tool.py OURS FILE.onnx FOLDER RUNS
 
-Stand-alone: numpy, torch, and for ``convert`` onnx2torch. FOLDER holds in.npz and gets out.npz; the last line is JSON.
+OURS is a folder with model.py; FILE.onnx is converted by onnx2torch, saved, and both are run by turns on one thread.
+Stand-alone: numpy, torch, onnx and onnx2torch. FOLDER holds in.npz, gets ours.npz and peer.npz; the last line is JSON.
 """
 
 import json
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -14,16 +14,22 @@ import torch  # type: ignore[import-not-found,unused-ignore]
 
 
 def main() -> None:
-    step, model, folder, runs = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
+    folder, runs = Path(sys.argv[3]), int(sys.argv[4])
+    torch.set_num_threads(1)
     with np.load(folder / "in.npz") as file:
         given = [torch.from_numpy(file[name]) for name in file.files]
     answer: dict[str, object] = {}
+    modules = {}
     try:
-        module = ours(model) if step == "run" else converted(model, folder, answer)
-        answer["infer"] = timed(module, given, folder, runs)
+        modules["peer"] = converted(sys.argv[2], folder, answer)
     except Exception as error:
         answer["refused"] = f"{type(error).__name__}: {error}"
-    print(json.dumps(answer))
+    modules["ours"] = ours(sys.argv[1])
+    times: dict[str, list[float]] = {name: [] for name in modules}
+    for _ in range(runs):
+        for name, module in modules.items():
+            times[name].append(once(module, given, folder / f"{name}.npz"))
+    print(json.dumps({**answer, **{f"{name}_infer": min(each) for name, each in times.items()}}))
 
 
 def ours(folder: str) -> "torch.nn.Module":
@@ -47,17 +53,15 @@ def converted(path: str, folder: Path, answer: dict[str, object]) -> "torch.nn.M
     return module
 
 
-def timed(module: "torch.nn.Module", given: "list[torch.Tensor]", folder: Path, runs: int) -> float:
-    times = []
+def once(module: "torch.nn.Module", given: "list[torch.Tensor]", path: Path) -> float:
+    """Seconds of one inference, whose results are kept."""
     with torch.no_grad():
+        start = time.perf_counter()
         results = module(*given)
-        for _ in range(runs):
-            start = time.perf_counter()
-            module(*given)
-            times.append(time.perf_counter() - start)
+        seconds = time.perf_counter() - start
     results = results if isinstance(results, (list, tuple)) else [results]
-    np.savez(folder / "out.npz", *[result.numpy() for result in results])
-    return statistics.median(times)
+    np.savez(path, *[result.numpy() for result in results])
+    return seconds
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from workers.formats.pytorch.read import families, program
 from workers.formats.pytorch.read.capture import captured
 from workers.formats.pytorch.read.dispatch import State
 from workers.formats.pytorch.read.inputs import Input, freed, parameters
-from workers.formats.pytorch.read.layer import FreeAxis, Retype, reads
+from workers.formats.pytorch.read.layer import FreeAxis, Retype, TimeMajor, reads
 from workers.formats.pytorch.read.network import Progress, Shapes, Types, run_script
 from workers.formats.pytorch.recognise import PROGRAM, SCRIPT, kind_of
 from workers.inspect.upload import UploadedFile
@@ -94,12 +94,13 @@ def attempts(
 ) -> tuple[State, list[Note]]:  # fmt: skip
     """With axes free as far as the model allows: tried from the most free to the fixed."""
     progress, types = _once(request.progress), dict[str, ir.DataType]()
+    turned: set[str] = set()
     blocked: FreeAxis | None = None
     for level in levels:
-        shapes = freed(items, request.options, level, types)
+        shapes = freed(items, request.options, level, turned, types)
         try:
-            again = partial(freed, items, request.options, level)
-            state, notes = _retyped(run, shapes, types, progress, again)
+            again = partial(freed, items, request.options, level, turned)
+            state, notes = _retyped(run, shapes, types, progress, again, turned)
         except FreeAxis as error:
             blocked = error
             continue
@@ -123,14 +124,22 @@ def _needs_size(error: FreeAxis, items: list[Input]) -> Exception:
 
 
 def _retyped(
-    run: Run, shapes: Shapes, types: Types, progress: Progress, again: Callable[[Types], Shapes] | None = None
+    run: Run,
+    shapes: Shapes,
+    types: Types,
+    progress: Progress,
+    again: Callable[[Types], Shapes] | None = None,
+    turned: set[str] | None = None,
 ) -> tuple[State, list[Note]]:
     """Once more for each input whose element type only its use tells."""
     for _ in range(RETYPES):
         try:
             return run(shapes, types, progress), []
-        except Retype as error:
-            types[error.name] = error.dtype
+        except (Retype, TimeMajor) as error:
+            if isinstance(error, Retype):
+                types[error.name] = error.dtype
+            elif turned is not None:
+                turned.add(error.name)
             shapes = again(types) if again is not None else shapes
     raise InvalidOptions("the element types of the inputs contradict each other; give them in 'input_dtypes'")
 

@@ -236,6 +236,19 @@ def _insert(state: State, x: list[Any], index: int, item: Any) -> Any:
     return x
 
 
+def _all_any(name: str) -> Callable[..., Any]:
+    def judge(state: State, items: Any, *rest: Any) -> Any:
+        """Of a list of truths; of tensors elsewhere."""
+        if not isinstance(items, list | tuple) or rest:
+            return NOT_HERE
+        found: Any = name == "all"
+        for item in items:
+            found = scalar_op("__and__" if name == "all" else "__or__", [found, number_of(state, item, "bool")])
+        return found
+
+    return judge
+
+
 def _min_max(name: str) -> Callable[..., Any]:
     def pick(state: State, *args: Any) -> Any:
         return NOT_HERE if _has_tensor(args) else scalar_op(name, args)
@@ -267,7 +280,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "is_scripting": lambda state: True, "is_autocast_enabled": lambda state: False, "is_tracing": lambda state: False,
     "is_grad_enabled": lambda state: False, "has_torch_function": lambda state, *_: False,
     "get_num_threads": lambda state: 1, "device_of": lambda state, *_: "cpu", "is_autocast_cpu_enabled":
-        lambda state: False, "AutogradZero": lambda state: None, "min": _min_max("min"), "max": _min_max("max"),
+        lambda state: False, "AutogradZero": lambda state: None, "min": _min_max("min"), "type": lambda state, x, *_: x if isinstance(x, str) else NOT_HERE,
+    "index": lambda state, x, *_: None if isinstance(x, str) else NOT_HERE,
+    "all": _all_any("all"), "any": _all_any("any"), "max": _min_max("max"),
     "sym_size": _size, "sym_numel": _numel, "_assert": lambda state, *_, **__: None,
     "is_contiguous": lambda state, x, *_, **__: True, "_assert_tensor_metadata": lambda state, *_, **__: None,
     "_assert_scalar": lambda state, *_, **__: None, "sym_constrain_range": lambda state, *_, **__: None,

@@ -141,17 +141,22 @@ def _complete(item: Input, options: Options, file: str) -> None:
         )
 
 
-def freed(items: Sequence[Input], options: Options, level: int, types: dict[str, ir.DataType]) -> dict[str, list[Dim]]:
-    """Shapes by name. ``level`` 2: the batch and the length of integer sequences are free; 1: the batch; 0: nothing."""
+def freed(
+    items: Sequence[Input], options: Options, level: int, turned: set[str], types: dict[str, ir.DataType]
+) -> dict[str, list[Dim]]:
+    """Shapes by name. The batch is axis 0, axis 1 of ``turned`` inputs, whose axis 0 is the time. ``level`` 2: the batch and the length of integer sequences are free; 1: the batch; 0: nothing."""
     found: dict[str, list[Dim]] = {}
     written = any(not isinstance(size, int) for item in items for size in item.shape or ())
     batch: Dim = None
     for item in items:
         shape = [_named(item.name, axis, size) for axis, size in enumerate(item.shape or ())]
         if level and options.dynamic_batch and not written and shape:
-            batch = shape[0] if batch is None else batch
-            if shape[0] == batch:
-                shape[0] = "batch"
+            axis = int(item.name in turned)
+            batch = shape[axis] if batch is None else batch
+            if shape[axis] == batch:
+                shape[axis] = "batch"
+            if axis and level == 2:
+                shape[0] = f"{item.name}_time"
             dtype = types.get(item.name, item.dtype)
             if level == 2 and dtype in (I64, ir.DataType.INT32) and len(shape) == 2:
                 shape[1] = "length" if len({len(i.shape or ()) for i in items}) == 1 else f"{item.name}_length"

@@ -56,6 +56,14 @@ class Retype(Exception):
         self.dtype = dtype
 
 
+class TimeMajor(Exception):
+    """An input runs into a recurrent layer that wants [time, batch, ...]: its batch is axis 1."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class _Poison:
     """The result of an operator that cannot be read: what depends on it is skipped, so that all are reported."""
 
@@ -69,7 +77,7 @@ POISON = _Poison()
 @dataclass(slots=True)
 class Scope:
     """What all calls of one reading share. ``exprs``: the polynomial behind a free axis' name; ``open``: inputs whose
-    element type is a guess; ``root``: the builder of the whole graph, where weights lie; ``wider``: by identity, values
+    element type is a guess; ``batch_first``: inputs whose first axis was taken for the batch; ``root``: the builder of the whole graph, where weights lie; ``wider``: by identity, values
     carried through loops with sizes left open, and those that they stand for; ``inner``: paths of modules that have
     modules in them."""
 
@@ -78,6 +86,7 @@ class Scope:
     exprs: dict[str, Expr] = field(default_factory=dict)
     scalars: dict[Value, Sym] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
+    batch_first: set[str] = field(default_factory=set)
     refused: list[Unsupported] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -233,7 +242,7 @@ class Layer:
     def expects(self, x: Value, *dtypes: ir.DataType) -> Value:
         """``x``, which must be of one of these types; an input of unknown type becomes the first."""
         if x.dtype not in dtypes:
-            source = _origin(x)
+            source = origin(x)
             if source.name in self.scope.open:
                 raise Retype(str(source.name), dtypes[0])
         return x
@@ -244,7 +253,7 @@ _MOVES = frozenset({
 })  # fmt: skip
 
 
-def _origin(x: Value) -> Value:
+def origin(x: Value) -> Value:
     """The value that ``x`` only re-arranges."""
     while (node := x.producer()) is not None and node.op_type in _MOVES and node.inputs[0] is not None:
         x = node.inputs[0]

@@ -40,7 +40,10 @@ def start(file: str, items: Sequence[Input], shapes: Shapes, types: Types, progr
         dtype = types.get(item.name, item.dtype)
         if dtype is None:
             scope.open.add(item.name)
-        value = g.input(item.name, shapes[item.name], dtype or ir.DataType.FLOAT)
+        shape = shapes[item.name]
+        if len(shape) == 3 and shape[0] == "batch" and isinstance(shape[1], int):
+            scope.batch_first.add(item.name)
+        value = g.input(item.name, shape, dtype or ir.DataType.FLOAT)
         values[item.name] = Tensor(value) if item.kind == "tensor" else of_value(value, item.kind)
     return State(scope, g, progress), values
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.pytorch.read.dense import linear
-from workers.formats.pytorch.read.layer import Layer, reads
+from workers.formats.pytorch.read.layer import Layer, TimeMajor, origin, reads
 from workers.hub.graph import GraphBuilder, Value
 
 _ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -43,6 +43,9 @@ def run(
     """Output and last states, as torch gives them. ``x`` [time, batch, in] or, ``batch_first``, [batch, time, in]."""
     if proj:
         raise layer.unsupported("LSTMs with projections (proj_size) have no counterpart in ONNX")
+    source = origin(x)
+    if not batch_first and layer.rank(x) == 3 and source is x and source.name in layer.scope.batch_first:
+        raise TimeMajor(str(source.name))
     unbatched = layer.rank(x) == 2
     if unbatched:
         x = g.Unsqueeze(x, [0 if batch_first else 1])

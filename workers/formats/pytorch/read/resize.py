@@ -43,7 +43,7 @@ def resized(
     settings: dict[str, Any] = {
         "mode": mode, "coordinate_transformation_mode": "align_corners" if corners else coordinates,
         "nearest_mode": rounding, "cubic_coeff_a": -0.75 if mode == "cubic" else None,
-        "antialias": 1 if antialias else None,
+        "antialias": 1 if antialias else None, "exclude_outside": 1 if antialias else None,
     }  # fmt: skip
     if len(scales) == n and all(layer.known(s) is not None for s in scales):
         factors = [1.0, 1.0, *(layer.real(s) for s in scales)]

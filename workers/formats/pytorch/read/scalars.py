@@ -118,6 +118,9 @@ def _binary(name: str, a: Any, b: Any) -> Any:
     x, y = (expr_of(arg) if kind_of(arg) != "float" else None for arg in (a, b))
     if name in _SIGNS:
         return _compare(name, a, b, x, y)
+    if name in ("__and__", "__or__") and isinstance(a, bool) != isinstance(b, bool):
+        truth, other = (a, b) if isinstance(a, bool) else (b, a)
+        return other if truth == (name == "__and__") else truth
     if name in ("__and__", "__or__", "__xor__"):
         op = {"__and__": "And", "__or__": "Or", "__xor__": "Xor"}[name]
         return Sym("bool", lambda g: g.op(op, emit(g, a), emit(g, b)))

@@ -66,15 +66,19 @@ class Tensor:
         """Equal for tensors that are the same view on the same storage."""
         return (id(self.storage), self.offset, self.shape, self.strides)
 
-    def array(self) -> Array:
-        """The elements as they are stored, without a copy. Raises ValueError when the view leaves its storage."""
-        if self.storage is None or not self.shape:
-            return np.zeros(0, np.float32)
+    def check(self) -> None:
+        """Raises ValueError when the view leaves its storage."""
+        if self.storage is None or 0 in self.shape or not self.shape:
+            return
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        if 0 in self.shape:
-            return np.zeros(self.shape, self.storage.dtype)
         if self.offset < 0 or min(self.strides) < 0 or last >= self.storage.size:
             raise ValueError(f"a tensor of shape {list(self.shape)} leaves its storage of {self.storage.size} elements")
+
+    def array(self) -> Array:
+        """The elements as they are stored, without a copy. Raises ValueError when the view leaves its storage."""
+        self.check()
+        if self.storage is None or 0 in self.shape or not self.shape:
+            return np.zeros(self.shape or 0, np.float32)
         flat = self.storage.load()
         steps = [stride * flat.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, steps, writeable=False)

@@ -167,7 +167,8 @@ class Ascii:
         at, line = self.at, self._line(what, limit=min(self.left, 32 * count) + 1)
         if line.count(b" ") + (not line.endswith(b" ")) != count:
             raise malformed(self.file, at, f"{what} has not {count} numbers")
-        return dtype, lambda: self._numbers(line, dtype, count, at, what)
+        numbers = self._numbers(line, dtype, count, at, what)
+        return dtype, lambda: numbers
 
     def _numbers(self, line: bytes, dtype: np.dtype[Any], count: int, at: int, what: str) -> Array:
         try:

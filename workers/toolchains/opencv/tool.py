@@ -1,4 +1,4 @@
-"""Runs Caffe and Darknet nets in OpenCV's dnn module: python tool.py WORKDIR...
+"""Runs Caffe, Darknet and Torch7 nets in OpenCV's dnn module: python tool.py WORKDIR...
 
 Stand-alone: standard library, numpy and cv2, syntax of Python 3.6. WORKDIR/request.json says what to run, result.json
 and out.npz are the answer. OpenCV's importer reads a dialect of Caffe's text format: the net is re-spelt for it in a
@@ -413,7 +413,32 @@ def run_darknet(request, folder):
     return {"output_names": request["output_names"]}, results
 
 
-ACTIONS = {"run:caffe": run_caffe, "run:darknet": run_darknet}
+# --- Torch7 -----------------------------------------------------------------------------------------------------------
+
+
+def run_torch7(request, folder):
+    """The one input, and the one output that OpenCV gives: that of the last layer. The encoding shows in the file."""
+    path = request["model"][0]
+    with open(path, "rb") as file:
+        binary = file.read(2)[1:] != b"\n"
+    if len(request["output_names"]) != 1:
+        raise Refused("unsupported", "OpenCV gives one output of a Torch7 net only")
+    report(0, 1, "run")
+    try:
+        model = cv2.dnn.readNetFromTorch(path, binary, True)
+        model.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        model.enableWinograd(False)
+        with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+            if len(file.files) != 1:
+                raise Refused("unsupported", "OpenCV takes one input of a Torch7 net only")
+            model.setInput(cv2.Mat(np.ascontiguousarray(file["a0"], np.float32), wrap_channels=False))
+        results = [np.asarray(model.forward(), np.float32)]
+    except cv2.error as error:
+        raise Refused("unsupported", "OpenCV: " + " ".join(str(error).split())) from None
+    return {"output_names": request["output_names"]}, results
+
+
+ACTIONS = {"run:caffe": run_caffe, "run:darknet": run_darknet, "run:torch7": run_torch7}
 
 
 def report(done, total, what):

@@ -39,6 +39,7 @@ FAMILIES = (
     activation, container, convolution, dense, graph, normalization, pooling, recurrent, reduction, refusals, resize,
     sequence, shape, table,
 )  # fmt: skip
+KNOWN = frozenset(flows.rules) | frozenset(flows.refused)
 APPLIED = ("input_shapes", "input_dtypes")
 ROOT = "model"
 
@@ -57,8 +58,7 @@ class _Told:
 
 def read(request: ReadRequest) -> Reading:
     """The uploaded Torch7 network as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
-    known = frozenset(flows.rules) | frozenset(flows.refused)
-    source = assemble(request.upload, known, request.options.model_path_in_file)
+    source = assemble(request.upload, KNOWN, request.options.model_path_in_file)
     given = inputs(source.module, request.options)
     run, notes = _read(source, given, request)
     prune(run.g.graph)

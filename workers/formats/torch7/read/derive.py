@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from workers.formats.torch7.objects import Object, Storage, Table, Tensor
 
 IMAGES = 1024
-# Sizes that users train with: of several that fit, the only one among these is taken.
+# Sizes that users train with: of several that fit, the first among these is taken.
 COMMON = (224, 32, 28, 299, 227, 64, 96, 256, 128, 48, 20, 40, 36)
 CHAINS = frozenset({"nn.Sequential", "nn.DataParallelTable", "nn.GPU", "nn.Serial", "nn.Decorator"})
 POOLS = frozenset({"SpatialMaxPooling", "SpatialAveragePooling", "SpatialDilatedMaxPooling", "SpatialLPPooling",
@@ -85,8 +85,8 @@ def _image(modules: list[Object]) -> Derived | None:
     if first is None or wanted is None:
         return None
     fitting = [size for size in range(1, IMAGES + 1) if _values(modules, size) == wanted]
-    usual = [size for size in fitting if size in COMMON]
-    if len(fitting) == 1 or len(usual) == 1:
+    usual = [size for size in COMMON if size in fitting]
+    if len(fitting) == 1 or usual:
         size = fitting[0] if len(fitting) == 1 else usual[0]
         shape = (1, _number(first, "nInputPlane", 1), size, size)
         more = "" if len(fitting) == 1 else f"; sides from {fitting[0]} to {fitting[-1]} would fit as well"

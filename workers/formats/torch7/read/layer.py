@@ -194,14 +194,15 @@ class Layer:
         tensor = self.tensor(key)
         if tensor is None:
             raise self.malformed(f"its field {key} holds no tensor")
+        try:
+            tensor.check()
+        except ValueError as error:
+            raise self.malformed(f"its field {key}: {error}") from None
         return tensor
 
     def array(self, key: str) -> Array:
         """A field's elements as stored: a view on the file."""
-        try:
-            return self.needed(key).array()
-        except ValueError as error:
-            raise self.malformed(f"its field {key}: {error}") from None
+        return self.needed(key).array()
 
     def weight(
         self, g: GraphBuilder, key: str, shape: Sequence[int] | None = None,

@@ -160,7 +160,7 @@ def _local_sum(g: GraphBuilder, layer: Layer, x: Value) -> tuple[Value, Array]:
 def _coverage(kernel: Array, height: int, width: int) -> Array:
     """How much of the kernel lies inside the image, at every place."""
     rows, columns = kernel.shape
-    table = np.zeros((rows + 1, columns + 1))
+    table: Array = np.zeros((rows + 1, columns + 1))
     table[1:, 1:] = kernel.cumsum(0).cumsum(1)
 
     def span(size: int, extent: int) -> tuple[Array, Array]:
@@ -170,7 +170,8 @@ def _coverage(kernel: Array, height: int, width: int) -> Array:
     (top, bottom), (left, right) = span(height, rows), span(width, columns)
     corner = np.ix_
     whole: Array = table[corner(bottom, right)] + table[corner(top, left)]
-    return whole - table[corner(top, right)] - table[corner(bottom, left)]
+    less: Array = table[corner(top, right)] + table[corner(bottom, left)]
+    return np.subtract(whole, less)
 
 
 # --- inn ------------------------------------------------------------------------------------------------------------

@@ -40,10 +40,13 @@ class Input:
 
 @dataclass(slots=True)
 class Entry:
+    """``reached``: all nodes that the outputs hang on, by graph and name, with their operators."""
+
     inputs: list[Input]
     outputs: list[tuple[str, Ref]]
     constants: dict[Ref, object] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    reached: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def entry_of(source: Assembled, options: Options) -> Entry:
@@ -56,7 +59,8 @@ def entry_of(source: Assembled, options: Options) -> Entry:
     constants = {_tensor(source, name, "constants"): value for name, value in options.constants.items()}
     cuts = {_tensor(source, name, "inputs"): name for name in options.inputs}
     stops = {ref.node for ref in (*cuts, *constants)}
-    check_safe(_reached(graph, [ref for _, ref in outputs], stops), source.file)
+    reached = list(_reached(graph, [ref for _, ref in outputs], stops))
+    check_safe(reached, source.file)
     needed = _placeholders(graph, [ref for _, ref in outputs], set(cuts) | set(constants))
     inputs = _signature_inputs(source) if source.signature is not None else {}
     found: list[Input] = []
@@ -73,7 +77,8 @@ def entry_of(source: Assembled, options: Options) -> Entry:
     else:
         found = [_input(source, ref, str(ref)) for ref in needed if not _has_default(graph, ref) or len(needed) == 1]
     _apply(found, options)
-    return Entry(found, outputs, dict(constants))
+    operators = {(place.name, node.name): node.op for place, node in reached}
+    return Entry(found, outputs, dict(constants), reached=operators)
 
 
 def _has_default(graph: Graph, ref: Ref) -> bool:

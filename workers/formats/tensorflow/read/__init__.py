@@ -103,8 +103,7 @@ def _needs_size(error: FreeAxis, entry: Entry) -> InvalidOptions | UnsupportedOp
 
 def _pass(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, Builder]:
     g = Builder("tensorflow")
-    total = len(source.graph.nodes) + sum(len(item.graph.nodes) for item in source.graph.library.values())
-    run = Run(Shared(source.file), source.variables, request.progress, total)
+    run = Run(Shared(source.file), source.variables, request.progress, dict(entry.reached), len(entry.reached))
     values: dict[tuple[str, int], Entity] = {}
     for item in entry.inputs:
         values[item.ref.node, item.ref.index] = g.input(item.name, item.shape or [], item.dtype)
@@ -114,6 +113,8 @@ def _pass(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, B
     results = scope.read([ref for _, ref in entry.outputs])
     if run.refused:
         raise UnsupportedOperators("tensorflow", run.refused)
+    for place, node in list(run.pending):
+        run.tell(place, node, f"{node} ({entry.reached[place, node]})")
     for (name, ref), entity in zip(entry.outputs, results, strict=True):
         if not isinstance(entity, ir.Value):
             reason = f"the output {name!r} is {what_is(entity)}"
@@ -129,13 +130,54 @@ def _constant(source: Assembled, node: str, data: object) -> Array:
 
 
 def sweep(g: Builder) -> None:
-    """Nodes and initialisers that no output needs: transposes that were moved away, shapes that became numbers."""
-    for inner in [node for node in g.graph.all_nodes()][::-1]:
-        if inner.graph is not None and not any(out.uses() or out.is_graph_output() for out in inner.outputs):
-            inner.graph.remove(inner, safe=True)
+    """Drop nodes and initialisers that no output needs: transposes moved away, shapes that became numbers, drafts."""
+    kept: set[int] = set()
+    used: set[int] = set()
+    stack = list(g.graph.outputs)
+    while stack:
+        value = stack.pop()
+        node = value.producer()
+        used.add(id(value))
+        if node is None or id(node) in kept:
+            continue
+        kept.add(id(node))
+        for inside in [node, *_inner(node)]:
+            kept.add(id(inside))
+            stack.extend(item for item in inside.inputs if item is not None and id(item) not in used)
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                stack.extend(item for item in attribute.as_graph().outputs if id(item) not in used)
+    for node in reversed(list(g.graph)):
+        if id(node) not in kept:
+            g.graph.remove(node)
     for name, value in list(g.graph.initializers.items()):
-        if not value.uses() and not value.is_graph_output():
+        if id(value) not in used:
             del g.graph.initializers[name]
+
+
+def _inner(node: ir.Node) -> list[ir.Node]:
+    """The nodes of its sub-graphs, those that their outputs do not need thrown out first."""
+    found = []
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            graph_ = attribute.as_graph()
+            _prune(graph_)
+            for inside in graph_:
+                found += [inside, *_inner(inside)]
+    return found
+
+
+def _prune(graph_: ir.Graph) -> None:
+    wanted = {id(value) for value in graph_.outputs}
+    for node in reversed(list(graph_)):
+        if not any(id(output) in wanted for output in node.outputs):
+            graph_.remove(node)
+            continue
+        for inside in [node, *_inner(node)]:
+            wanted |= {id(value) for value in inside.inputs if value is not None}
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                wanted |= {id(value) for value in attribute.as_graph().outputs}
 
 
 def coverage() -> Mapping[str, str]:

@@ -89,7 +89,7 @@ def if_(scope: Scope, layer: Layer, predicate: Entity, *xs: Entity) -> list[Enti
         return scope.call(names[1 - side], layer, xs)
     if not isinstance(predicate, ir.Value):
         raise layer.unsupported(f"its predicate is {what_is(predicate)}")
-    readers = [lambda body, name=name: scope.call(name, layer, xs, body) for name in names]  # type: ignore[misc]
+    readers = [lambda body, name=name: scope.call(name, layer, xs, body) for name in names]
     return if_then_else(scope, layer, predicate, *readers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def same_pads(layer: Layer, sizes: Sequence[Dim], kernel: Sequence[int], strides
 
 
 def padding(layer: Layer, form: Layout, x: Value, kernel: Sequence[int], strides: Sequence[int],
-            dilations: Sequence[int]) -> dict[str, object]:  # fmt: skip
+            dilations: Sequence[int]) -> dict[str, Any]:  # fmt: skip
     """The attributes of ONNX that say it; ``x`` is channels-first."""
     word = layer.s("padding", "VALID")
     if word == "VALID":
@@ -223,7 +224,7 @@ def dilation_2d(g: Builder, layer: Layer, x: Value, w: Value) -> Value:
     pads = [0] * 4
     if layer.s("padding") == "SAME":
         pads = same_pads(layer, (rows, columns), (height, width), strides, rates) or pads
-    low = layer.number(x, np.finfo(np.float32).min)
+    low = layer.number(x, float(np.finfo(np.float32).min))
     source = g.Pad(source, [0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]], low)
     outs = [(size + pads[i] + pads[i + 2] - ((k - 1) * rate + 1)) // stride + 1
             for i, (size, k, rate, stride) in enumerate(zip((rows, columns), (height, width), rates, strides,

@@ -176,4 +176,5 @@ def sparse_softmax_cross_entropy(g: Builder, layer: Layer, logits: Value, labels
     kind = layer.element(logits)
     values = g.constant(np.array([0, 1], kind.numpy()))
     hot = g.OneHot(cast(g, labels, I64), np.array([classes], np.int64), values, axis=-1)
-    return softmax_cross_entropy(g, layer, logits, hot)
+    found: list[Value] = softmax_cross_entropy(g, layer, logits, hot)
+    return found

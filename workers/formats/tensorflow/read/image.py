@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from workers.formats.tensorflow.dtypes import F32, I64
@@ -27,7 +29,7 @@ def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
         source = cast(g, source, F32)
     sizes = g.Concat(g.Shape(source, end=2), whole(g, size), axis=0)
     transform = "align_corners" if corners else "half_pixel" if half else "asymmetric"
-    extra: dict[str, object] = {}
+    extra: dict[str, Any] = {}
     if mode == "nearest":
         extra["nearest_mode"] = "round_prefer_ceil" if corners else "floor"
         if half and not corners:
@@ -114,7 +116,8 @@ def adjust_saturation(g: Builder, layer: Layer, x: Value, scale: Value) -> Value
     hsv = rgb_to_hsv(g, layer, x)
     hue, saturation, value = _channels(g, hsv)
     scaled = g.Clip(g.Mul(saturation, cast(g, scale, layer.element(x))), layer.number(x, 0), layer.number(x, 1))
-    return hsv_to_rgb(g, layer, g.Concat(hue, scaled, value, axis=-1))
+    found: Value = hsv_to_rgb(g, layer, g.Concat(hue, scaled, value, axis=-1))
+    return found
 
 
 @reads("AdjustHue")
@@ -123,7 +126,8 @@ def adjust_hue(g: Builder, layer: Layer, x: Value, delta: Value) -> Value:
     hue, saturation, value = _channels(g, hsv)
     moved = g.Add(hue, cast(g, delta, layer.element(x)))
     moved = g.Sub(moved, g.Floor(moved))
-    return hsv_to_rgb(g, layer, g.Concat(moved, saturation, value, axis=-1))
+    found: Value = hsv_to_rgb(g, layer, g.Concat(moved, saturation, value, axis=-1))
+    return found
 
 
 @reads("CropAndResize")

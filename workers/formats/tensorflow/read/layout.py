@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.tensorflow.read.builder import Builder, Sink, Value
+from workers.formats.tensorflow.read.builder import Builder, Sink
+from workers.hub.graph import Value
 from workers.hub.node import Dim, shape_of
 
 Perm = tuple[int, ...]
@@ -66,7 +67,7 @@ def _in_layout(b: Builder, value: Value, perm: Perm) -> Value | None:
             value = b.Reshape(value, [1] * missing + [int(dim) for dim in shape if isinstance(dim, int)])
         else:
             value = b.Unsqueeze(value, list(range(missing)))
-    full: list[Dim] = [1] * missing + list(shape)
+    full: list[Dim] = [*[1] * missing, *shape]
     back = inverse(perm)
     if all(size == 1 for size in full):
         return value

@@ -37,11 +37,11 @@ def _after_flatten(g: Builder, a: Value, b: Value) -> tuple[Value, Value] | None
     source, perm = g.flat[a]
     shape, rows = shape_of(source), b.const_value
     sizes = [dim for dim in shape or () if isinstance(dim, int)][-(len(perm) - 1) :]
-    if shape is None or any(not isinstance(dim, int) for dim in shape[1:]) or math.prod(sizes) != rows.shape[0]:
+    if shape is None or any(not isinstance(dim, int) for dim in shape[1:]) or math.prod(sizes) != rows.shape.numpy()[0]:
         return None
     last = [sizes[axis - 1] for axis in perm[1:]]
     back = [int(axis) for axis in np.argsort([axis - 1 for axis in perm[1:]])]
-    width = int(rows.shape[1])
+    width = int(rows.shape.numpy()[1])
 
     def make() -> Array:
         return rows.numpy().reshape(*last, width).transpose(*back, len(last)).reshape(-1, width)
@@ -97,7 +97,8 @@ def matrix_diag_v3(g: Builder, layer: Layer, x: Value, k: Value, rows: Value, co
     numbers = [layer.integers(g, value, what) for value, what in ((k, "k"), (rows, "num_rows"), (columns, "num_cols"))]
     if numbers != [[0], [-1], [-1]] or layer.constant(g, pad, "padding_value").any():
         raise layer.unsupported("only the main diagonal of a square matrix on zeros is read")
-    return matrix_diag(g, layer, x)
+    found: Value = matrix_diag(g, layer, x)
+    return found
 
 
 @reads("MatrixDiagPart", "DiagPart")
@@ -115,7 +116,8 @@ def matrix_diag_part(g: Builder, layer: Layer, x: Value) -> Value:
 def matrix_diag_part_v3(g: Builder, layer: Layer, x: Value, k: Value, pad: Value) -> Value:
     if layer.integers(g, k, "k") != [0]:
         raise layer.unsupported("only the main diagonal is read")
-    return matrix_diag_part(g, layer, x)
+    found: Value = matrix_diag_part(g, layer, x)
+    return found
 
 
 @reads("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")
@@ -134,7 +136,8 @@ def matrix_set_diag(g: Builder, layer: Layer, x: Value, diagonal: Value, *k: Val
 @reads("Diag")
 def diag(g: Builder, layer: Layer, x: Value) -> Value:
     layer.rank(x, 1)
-    return matrix_diag(g, layer, x)
+    found: Value = matrix_diag(g, layer, x)
+    return found
 
 
 @reads("MatrixInverse")

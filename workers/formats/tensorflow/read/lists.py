@@ -261,7 +261,8 @@ def tensor_array_size_v3(scope: Scope, layer: Layer, handle: Entity, flow: Entit
 
 @handles("TensorArrayConcatV3")
 def tensor_array_concat_v3(scope: Scope, layer: Layer, handle: Entity, flow: Entity) -> list[Entity]:
-    return tensor_list_concat(scope, layer, _array(layer, handle, flow))
+    found: list[Entity] = tensor_list_concat(scope, layer, _array(layer, handle, flow))
+    return found
 
 
 @handles("TensorArraySplitV3", "TensorListSplit")

@@ -30,12 +30,15 @@ class Body:
 
 @dataclass(slots=True)
 class Draft:
-    """One reading of a loop's body. ``inputs`` and ``results`` by variable; ``written`` are scanned lists' items."""
+    """One reading of a loop's body. ``inputs`` and ``results`` by variable; ``written`` are scanned lists' items,
+    ``placed`` lists that keep one place only: the place, and the variable that has the same value.
+    """
 
     g: Builder
     inputs: dict[int, Value]
     results: dict[int, Value] = field(default_factory=dict)
     written: dict[int, Value] = field(default_factory=dict)
+    placed: dict[int, tuple[Value, int]] = field(default_factory=dict)
     goes_on: Value | None = None
 
 
@@ -57,6 +60,10 @@ def loop(scope: Scope, layer: Layer, starts: Sequence[Entity], same: Sequence[bo
     found = recurrent(scope, layer, begin, draft)
     if found is None:
         found = _emit(scope, layer, begin, draft, body)
+    for index, (place, twin) in draft.placed.items():
+        item, start = found[twin], starts[index]
+        assert isinstance(start, TensorList) and isinstance(item, ir.Value)
+        found[index] = replace(start, writes=(*start.writes, (place, item)))
     results: list[Entity] = []
     for index, x in enumerate(starts):
         result = found.get(index, x)
@@ -109,13 +116,16 @@ def _draft(
         else:
             bound.append(x)
     after = body.step(g, bound)
+    written: list[tuple[int, Entity]] = []
     for index, result in enumerate(after):
         if index in draft.inputs:
             if not isinstance(result, ir.Value):
                 raise layer.unsupported(f"a variable becomes {what_is(result)} in its body")
             draft.results[index] = cast(g, result, layer.element(draft.inputs[index]))
         elif isinstance(bound[index], TensorList) and not fixed[index]:
-            _written(g, layer, draft, index, result)
+            written.append((index, result))
+    for index, result in written:
+        _written(g, draft, index, result)
     draft.goes_on = boolean_value(g, layer, body.test(g, after))
     return draft
 
@@ -134,11 +144,20 @@ def boolean_value(g: Builder, layer: Layer, x: Entity) -> Value:
     return g.Reshape(flag, g.constant(np.zeros(0, np.int64))) if shape_of(flag) != () else flag
 
 
-def _written(g: Builder, layer: Layer, draft: Draft, index: int, result: Entity) -> None:
-    """A list written once a round, at the counter's place or behind the last item, is a scan output."""
+def _written(g: Builder, draft: Draft, index: int, result: Entity) -> None:
+    """A list written once a round, at the counter's place or behind the last item, is a scan output.
+
+    One that is always written at the same place with a variable's next value holds that variable's last value.
+    """
     if not isinstance(result, TensorList) or result.mark != index or len(result.writes) != 1:
         raise ReadInLoop(index)
     place, item = result.writes[0]
+    if place is not None and g.numbers(place) is not None:
+        twin = next((i for i, value in draft.results.items() if value is item), None)
+        if twin is None:
+            raise ReadInLoop(index)
+        draft.placed[index] = (place, twin)
+        return
     if place is not None and not _is_counter(g, draft, place):
         raise ReadInLoop(index)
     draft.written[index] = item
@@ -226,7 +245,7 @@ def _emit(scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft, bo
     with inner.layer(layer.name, layer.type):
         for value in (goes_on, *draft.results.values(), *draft.written.values()):
             inner.graph.outputs.append(own(inner, value))
-    carried = [starts[index] for index in draft.results]
+    carried = [x for x in (starts[index] for index in draft.results) if isinstance(x, ir.Value)]
     outputs = g.ops("Loop", rounds, first, *carried, outputs=len(draft.results) + len(draft.written), body=inner.graph)
     found: dict[int, Entity] = {}
     for output, index in zip(outputs, [*draft.results, *draft.written], strict=True):

@@ -48,16 +48,22 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class Run:
-    """The state of one reading. ``total`` is an estimate of the nodes to read."""
+    """The state of one reading. ``pending`` are the nodes, by graph and name, that nobody has been told of yet."""
 
     shared: Shared
     variables: Mapping[str, Stored]
     progress: Progress
-    total: int = 1
+    pending: dict[tuple[str, str], str] = field(default_factory=dict)
+    total: int = 0
     done: int = 0
     refused: list[Unsupported] = field(default_factory=list)
     weights: dict[str, Value] = field(default_factory=dict)
     frames: dict[int, Frames] = field(default_factory=dict)
+
+    def tell(self, graph: str, node: str, what: str) -> None:
+        """Progress, once a node however often it is read."""
+        if self.pending.pop((graph, node), None) is not None:
+            self.progress(self.total - len(self.pending) - 1, self.total, what)
 
 
 class Scope:
@@ -171,7 +177,7 @@ class Scope:
         run.done += 1
         if run.done > NODES:
             raise LimitExceeded("nodes", f"more than {NODES:,} nodes are read", limit=NODES)
-        run.progress(min(run.done, run.total), run.total, f"{self.name_of(node)} ({node.op})")
+        run.tell(self.graph.name, node.name, f"{self.name_of(node)} ({node.op})")
         inputs = [self._get(ref, node.name) for ref in self._needs(node)]
         layer = Layer(node, self.name_of(node), run.shared)
         results = self._results(node, layer, inputs)

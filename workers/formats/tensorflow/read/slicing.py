@@ -26,8 +26,8 @@ def slice_(g: Builder, layer: Layer, x: Value, begin: Value, size: Value) -> Val
             return x
         return g.Slice(x, [starts.numbers[a] for a in kept], [ends[a] for a in kept], kept)
     begins, lengths = whole(g, begin), whole(g, size)
-    ends = g.Where(g.Equal(lengths, np.array(-1, np.int64)), np.array(FAR, np.int64), g.Add(begins, lengths))
-    return g.Slice(x, begins, ends, axes)
+    stops = g.Where(g.Equal(lengths, np.array(-1, np.int64)), np.array(FAR, np.int64), g.Add(begins, lengths))
+    return g.Slice(x, begins, stops, axes)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from workers.formats.tensorflow.read.builder import Builder
@@ -107,7 +109,7 @@ def _dilated(g: Builder, x: Value, sizes: list[int]) -> Value | None:
 
     What stands between the convolution and here (its bias) has been moved along; the blocks are its dilations.
     """
-    chain: list[tuple[str, list[Value | None], dict[str, object]]] = []
+    chain: list[tuple[str, list[Value | None], dict[str, Any]]] = []
     source, perm = g.turned.get(x, (x, ()))
     node = source.producer()
     while node is not None and node.op_type in ("Add", "Relu", "BatchNormalization", "Clip", "Elu"):
@@ -136,7 +138,7 @@ def _dilated(g: Builder, x: Value, sizes: list[int]) -> Value | None:
     return g.turn(result, [0, 2, 3, 1])
 
 
-def _over_pads(g: Builder, image: Value, weights: object, attributes: dict[str, object]) -> Value:
+def _over_pads(g: Builder, image: Value, weights: object, attributes: dict[str, Any]) -> Value:
     """A convolution takes over zeros that were padded in front of it."""
     node = image.producer()
     pads = g.numbers(node.inputs[1]) if node is not None and node.op_type == "Pad" else None

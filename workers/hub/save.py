@@ -110,7 +110,9 @@ def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:
     """
     if tensor.dtype.bitwidth < 8:
         return np.frombuffer(tensor.tobytes(), np.uint8)
-    array = np.ascontiguousarray(tensor.numpy())
+    array = tensor.numpy()
+    if not array.flags.c_contiguous:  # asked first: numpy would also copy what is only not aligned
+        array = np.ascontiguousarray(array)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
     return array.reshape(-1).view(np.uint8)

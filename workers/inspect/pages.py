@@ -18,13 +18,13 @@ LARGE = 1 << 16
 def span_of(array: npt.NDArray[Any]) -> tuple[Mapping, int] | None:
     """The mapped file that the array is a view of, and the offset there of the first byte that it covers."""
     owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
+    while (base := getattr(owner, "base", None)) is not None:  # arrays, and what as_strided() puts between two
+        owner = base
     mapping = owner.obj if isinstance(owner, memoryview) else owner
     if not isinstance(mapping, Mapping) or array.size == 0:
         return None
-    base = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
-    return mapping, byte_bounds(array)[0] - base
+    begin = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
+    return mapping, byte_bounds(array)[0] - begin
 
 
 def let_go(array: npt.NDArray[Any]) -> None:

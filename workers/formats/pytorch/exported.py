@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from workers.errors import LimitExceeded, MalformedModel, UnsafeModel, UnsupportedVersion
+from workers.formats.pytorch import exported_old
 from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.checkpoint import tensors_of_member
 from workers.formats.pytorch.tensors import DTYPES, Array, Stored, contiguous
@@ -66,7 +67,7 @@ def load(archive: Archive) -> Program:
     member = _model_member(archive)
     if member is None:
         raise MalformedModel(f"{archive.name!r} holds no exported program", file=archive.name)
-    found = _json(archive, member)
+    found = exported_old.modern(_json(archive, member))
     module = found.get("graph_module")
     if not isinstance(module, dict) or not isinstance(module.get("graph"), dict):
         raise MalformedModel(f"{member!r} in {archive.name!r} holds no graph", file=archive.name)
@@ -78,8 +79,9 @@ def load(archive: Archive) -> Program:
             file=archive.name, hint="Save it with torch 2.13 or older.",
         )  # fmt: skip
     version = str(found.get("torch_version") or f"schema {major}")
+    graph = exported_old.graph(module["graph"])
     return Program(
-        archive.name, module["graph"], _object(module.get("signature")), _object(found.get("range_constraints")),
+        archive.name, graph, exported_old.signature(graph, _object(module.get("signature"))), _object(found.get("range_constraints")),
         _arrays(archive, member), version,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ object as inert records of attributes.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from workers.formats.pytorch.tensors import Array, Stored, build
 from workers.formats.pytorch.unpickle import Cursor, Stream
 
 SOURCE_BYTES = 64 << 20
+# ``def f(a: int,`` up to the parenthesis that closes the arguments.
+_HEADER = re.compile(r"def \w+\([^)]*?\)(?= ->|:)", re.S)
 
 
 @dataclass(slots=True)
@@ -42,9 +45,7 @@ class Sources:
         if len(text) > SOURCE_BYTES:
             raise LimitExceeded("size", f"a source file in {self.file!r} is too long", limit=SOURCE_BYTES)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text)
+            tree = _tree(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise MalformedModel(f"the source {module} in {self.file!r} cannot be parsed: {error}", file=self.file) \
                 from error  # fmt: skip
@@ -53,6 +54,28 @@ class Sources:
                 self.classes[f"{module}.{node.name}"] = _class(node, f"{module}.{node.name}")
             elif isinstance(node, ast.FunctionDef):
                 self.functions[f"{module}.{node.name}"] = node
+
+
+def _tree(text: str) -> ast.Module:
+    """The syntax tree. TorchScript lets arguments without a default follow those with one, Python does not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except SyntaxError as error:
+            if "default argument" not in str(error):
+                raise
+        return ast.parse(_HEADER.sub(lambda found: _defaulted(found.group(0)), text))
+
+
+def _defaulted(header: str) -> str:
+    """A function's header with a default for every argument behind the first that has one."""
+    lines, seen = header.split(",\n"), False
+    for index, line in enumerate(lines):
+        body, end = (line, "") if index < len(lines) - 1 else (line[: line.rindex(")")], line[line.rindex(")") :])
+        seen = seen or "=" in body
+        lines[index] = (body + "=None" if seen and "=" not in body else body) + end
+    return ",\n".join(lines)
 
 
 def _class(node: ast.ClassDef, name: str) -> Class:

@@ -257,7 +257,8 @@ def _min_max(name: str) -> Callable[..., Any]:
 
 
 _RULES: dict[str, Callable[..., Any]] = {
-    "__is__": _is, "__isnot__": lambda state, a, b: not _is(state, a, b), "size": _size, "dim": _dim, "len": _len,
+    "__is__": _is, "__isnot__": lambda state, a, b: not _is(state, a, b), "size": _size,
+    "shape": _size, "dim": _dim, "len": _len,
     "numel": _numel, "dtype": lambda state, x: _dtype(state, x), "device": lambda state, x, *_: "cpu",
     "layout": lambda state, x: None, "is_cuda": lambda state, x: False, "is_mkldnn": lambda state, x: False,
     "is_quantized": lambda state, x: x.affine is not None, "requires_grad": lambda state, x: False,

@@ -234,7 +234,7 @@ class Reader:
         if form in _LITERALS:
             return _LITERALS[form](value)
         if form in ("as_tensor", "as_custom_obj"):
-            return self.find(str(value["name"]), values)
+            return self.find(str(value if isinstance(value, str) else value["name"]), values)
         if form == "as_tensors":
             return ScanList(self.find(str(item["name"]), values) for item in value)
         if form in ("as_optional_tensors", "as_nested_tensors"):

@@ -72,7 +72,7 @@ def run(
 
 def _one(
     g: GraphBuilder, layer: Layer, kind: str, x: Value, begin: list[Value], own: list[Value], per: int, ways: int,
-    activation: str,
+    activation: str, reverse: bool = False,
 ) -> tuple[Value, list[Value]]:  # fmt: skip
     groups = [own[way * per : (way + 1) * per] for way in range(ways)]
     w, r = (_stacked(g, [_ordered(g, layer, group[i], kind) for group in groups]) for i in (0, 1))
@@ -83,7 +83,10 @@ def _one(
             g.Concat(_ordered(g, layer, group[2], kind), _ordered(g, layer, group[3], kind), axis=0) for group in groups
         ]
         bias = _stacked(g, both)
-    settings: dict[str, Any] = {"hidden_size": hidden, "direction": "bidirectional" if ways == 2 else "forward"}
+    settings: dict[str, Any] = {
+        "hidden_size": hidden,
+        "direction": "bidirectional" if ways == 2 else "reverse" if reverse else "forward",
+    }
     if kind == "GRU":
         settings["linear_before_reset"] = 1
     if kind == "RNN":
@@ -125,6 +128,25 @@ def gru(g: GraphBuilder, layer: Layer, input: Value, *args: Any, **named: Any) -
 @reads("aten::rnn_tanh", "aten::rnn_relu")
 def rnn(g: GraphBuilder, layer: Layer, input: Value, *args: Any, **named: Any) -> Any:
     return _read(g, layer, "RNN", "Relu" if layer.type.endswith("relu") else "Tanh", input, _positional(args, named))
+
+
+@reads("aten::mkldnn_rnn_layer")
+def mkldnn_rnn_layer(
+    g: GraphBuilder, layer: Layer, input: Value, weight0: Value, weight1: Value, weight2: Value, weight3: Value,
+    hx_: Value, cx_: Value, reverse: Any, batch_sizes: Any, mode: Any, hidden_size: Any, num_layers: Any,
+    has_biases: Any, bidirectional: Any, batch_first: Any, train: Any,
+) -> tuple[Value, Value, Value, Value]:  # fmt: skip
+    """One layer and direction of an LSTM, as torch 2.1 exported it."""
+    if layer.integer(mode) != 2:
+        raise layer.unsupported("only LSTMs are read in this form")
+    own = [weight0, weight1, weight2, weight3] if has_biases else [weight0, weight1]
+    states = [g.Unsqueeze(x, [0]) if layer.rank(x) == 2 else x for x in (hx_, cx_)]
+    x = g.Transpose(input, perm=[1, 0, 2]) if batch_first else input
+    y, ends = _one(g, layer, "LSTM", x, states, own, len(own), 1, "Tanh", bool(reverse))
+    y = g.Transpose(y, perm=[1, 0, 2]) if batch_first else y
+    last = [layer.shaped(g.Squeeze(e, [0]), layer.dims(h)) if layer.rank(h) == 2 else e
+            for e, h in zip(ends, (hx_, cx_), strict=True)]  # fmt: skip
+    return y, last[0], last[1], y
 
 
 _NAMES = ("hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")

@@ -28,7 +28,7 @@ def attempt(folder: Path, index: int, samples: int) -> str:
     """``ok``, ``refused`` with the words of its own error about what it does not know, or ``crashed`` with others."""
     try:
         model = onnx.load(folder / f"{index}.onnx")
-        module = convert(model)
+        module = convert(model).eval()
     except NotImplementedError as error:
         return f"refused {error}"
     except Exception as error:

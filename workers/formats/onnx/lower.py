@@ -45,7 +45,10 @@ AS_ATTRIBUTES: Mapping[str, tuple[Moved, ...]] = {
     "Pad": (Moved(1, "pads", 11), Moved(2, "value", 11, scalar=True, real=True)),
     "Slice": (Moved(1, "starts", 10), Moved(2, "ends", 10), Moved(3, "axes", 10)),
     "TopK": (Moved(1, "k", 10, scalar=True),),
+    "DFT": (Moved(2, "axis", 20, scalar=True),),
 }
+# What the modes of GridSample were called before opset 20, for the plane that they were made for.
+PLANE_MODES = {"linear": "bilinear", "cubic": "bicubic", "nearest": "nearest"}
 FLATTENING = 13  # before it Softmax and its kin made a matrix of their input, from ``axis`` on
 POSITIVE_AXES = 11  # before it no axis counted from the end
 
@@ -79,6 +82,10 @@ def lower(model: ir.Model, opset: int) -> None:
 
 def _respell(node: Node, opset: int, graph: ir.Graph) -> None:
     raw = node.raw
+    if node.op == "GridSample" and opset < 20:
+        raw.attributes["mode"] = ir.AttrString("mode", PLANE_MODES[node.s("mode", "linear")])
+    if node.op == "DFT" and opset < 20:
+        raw.attributes["axis"] = ir.AttrInt64("axis", -2)  # where the input does not tell another
     for index, array in _once_needed(node, opset):
         raw.resize_inputs(max(len(raw.inputs), index + 1))
         raw.replace_input_with(index, GraphBuilder(graph=graph, before=raw).constant(array))
@@ -241,7 +248,7 @@ def _group_normalization(node: Node, opset: int) -> Reason:
 
 
 def _grid_sample(node: Node, opset: int) -> Reason:
-    return "the modes of GridSample had other names before opset 20" if opset < 20 else None
+    return "GridSample knew planes only before opset 20" if opset < 20 and node.rank != 4 else None
 
 
 def _roi_align(node: Node, opset: int) -> Reason:
@@ -249,13 +256,9 @@ def _roi_align(node: Node, opset: int) -> Reason:
     return "RoiAlign did not shift by half a pixel before opset 16" if opset < 16 and aligned else None
 
 
-def _transform(node: Node, opset: int) -> Reason:
-    return "the axis of DFT was an attribute before opset 20" if opset < 20 else None
-
-
 MEANING: Mapping[str, Callable[[Node, int], Reason]] = {
     "Softmax": _softmax, "LogSoftmax": _softmax, "Hardmax": _softmax, "Resize": _resize, "Gemm": _gemm,
     "Pad": _pad, "Slice": _slice,
     "AveragePool": _average_pool, "GroupNormalization": _group_normalization, "GridSample": _grid_sample,
-    "RoiAlign": _roi_align, "DFT": _transform,
+    "RoiAlign": _roi_align,
 }  # fmt: skip

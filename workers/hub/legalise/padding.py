@@ -118,3 +118,12 @@ def pad_by_concat(g: GraphBuilder, node: Node) -> Results:
         if any(pair):
             x = g.Concat(*(part for part in (blocks[0], x, blocks[1]) if part is not None), axis=axis)
     return x
+
+
+@rule("Pad", "pad-all-axes", "Padding of some axes is padding of all, the others by nothing.")
+def pad_all_axes(g: GraphBuilder, node: Node) -> Results:
+    pads = pads_of(node)
+    if node.input(3) is None or pads is None:
+        return None
+    sizes = [pair[side] for side in (0, 1) for pair in pads]
+    return g.Pad(node.x(), sizes, node.input(2), mode=node.s("mode", "constant"))

@@ -159,3 +159,24 @@ def pad_to_matmul(g: GraphBuilder, node: Node) -> Results:
         matrix[source, np.arange(len(source))] = 1
         x = along(g, x, axis, matrix)
     return x
+
+
+@rule("Resize", "resize-all-axes", "Resizing some axes is resizing all, the others by one.")
+def resize_all_axes(g: GraphBuilder, node: Node) -> Results:
+    shape, scales, sizes = node.shape(), node.const(2), node.const(3)
+    if not node.has("axes") or shape is None or node.s("keep_aspect_ratio_policy", "stretch") != "stretch":
+        return None
+    if node.input(1) is not None and node.s("coordinate_transformation_mode") == "tf_crop_and_resize":
+        return None
+    axes = [axis % len(shape) for axis in node.ints("axes")]
+    attributes = {name: each.value for name, each in node.raw.attributes.items() if name != "axes"}
+    if scales is not None and scales.size:
+        every = np.ones(len(shape), np.float32)
+        every[axes] = scales
+        return g.Resize(node.x(), None, every, **attributes)
+    known = fixed(shape)
+    if sizes is None or known is None:
+        return None
+    wanted = np.array(known)
+    wanted[axes] = sizes
+    return g.Resize(node.x(), None, None, wanted, **attributes)

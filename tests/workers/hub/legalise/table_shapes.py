@@ -242,6 +242,10 @@ CONTENTS = [
     Case("pad-by-concat", [[2, 3, 4]], pad([1, 0, 2, 0, 3, 0], 0.5)),
     Case("pad-into-consumers", [X4], padded_conv, label="conv"),
     Case("pad-into-consumers", [X4], padded_pool, label="mean"),
+    Case("pad-all-axes", [X4], pad([1, 2, 0, 3], 0.5, axes=[-1, 2])),
+    Case("pad-all-axes", [X4], pad([1, 1], mode="reflect", axes=[3]), label="reflect"),
+    Case("resize-all-axes", [X4], resize([2.0, 1.5], axes=[-1, 2], mode="linear")),
+    Case("resize-all-axes", [[2, 3, 4, 5]], resize(sizes=[9, 7], axes=[3, 2], mode="cubic"), label="sizes"),
     *(
         Case("pad-to-matmul", [X4], pad([0, 0, 2, 1, 0, 0, 1, 3], mode=mode), label=mode)
         for mode in ("reflect", "edge", "wrap")

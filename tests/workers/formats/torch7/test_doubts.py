@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tests.workers.formats.cases import Case, assert_same, cases, run
-from tests.workers.formats.torch7.nets import Array, linear, longs, module, normal, read_net, save, sequential
+from tests.workers.formats.torch7.nets import linear, longs, module, normal, read_net, save, sequential
 from tests.workers.formats.torch7.test_read_operators import read_recorded, recorded, sample
 from workers.formats.torch7.doubts import doubts
+from workers.formats.torch7.objects import Array
 from workers.formats.torch7.read import read
 from workers.toolchains import ToolRefused, find
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.workers.formats.cases import assert_same, run, shapes
 from tests.workers.formats.torch7.nets import (
-    Array,
     convolution,
     dump,
     linear,
@@ -36,7 +35,7 @@ from workers.errors import (
 from workers.formats.contract import ReadRequest
 from workers.formats.torch7 import FORMAT
 from workers.formats.torch7 import file as t7
-from workers.formats.torch7.objects import Function, Object, Storage, Table, Tensor
+from workers.formats.torch7.objects import Array, Function, Object, Storage, Table, Tensor
 from workers.formats.torch7.read import coverage, read
 from workers.inspect.upload import Upload
 from workers.options import Options

@@ -19,6 +19,7 @@ from workers.formats.torch7.read import (
     dense,
     graph,
     normalization,
+    packed,
     pooling,
     recurrent,
     reduction,
@@ -36,8 +37,8 @@ from workers.hub.node import Dim
 
 # Importing a family registers its classes.
 FAMILIES = (
-    activation, container, convolution, dense, graph, normalization, pooling, recurrent, reduction, refusals, resize,
-    sequence, shape, table,
+    activation, container, convolution, dense, graph, normalization, packed, pooling, recurrent, reduction, refusals,
+    resize, sequence, shape, table,
 )  # fmt: skip
 KNOWN = frozenset(flows.rules) | frozenset(flows.refused)
 APPLIED = ("input_shapes", "input_dtypes")

@@ -36,7 +36,9 @@ TABLES = frozenset({"nn.CAddTable", "nn.CMulTable", "nn.CMaxTable", "nn.CMinTabl
 LEADS = frozenset({"nn.MixtureTable", "nn.CAddTensorTable", "nn.ZipTableOneToMany"})
 PASSES = frozenset({"nn.Identity", "nn.Dropout", "nn.Copy", "nn.Contiguous", "nn.LookupTable", "nn.ReLU",
                     "nn.LookupTableMaskZero", "nn.Linear"})  # fmt: skip
-TIME_FIRST = frozenset({"nn.SeqLSTM", "nn.SeqLSTMP", "nn.SeqGRU", "nn.SeqBRNN", "nn.Sequencer"})
+TIME_FIRST = frozenset({"nn.SeqLSTM", "nn.SeqLSTMP", "nn.SeqGRU", "nn.SeqBRNN", "nn.Sequencer", "cudnn.RNN",
+                        "cudnn.LSTM", "cudnn.GRU", "cudnn.RNNTanh", "cudnn.RNNReLU", "cudnn.BLSTM",
+                        "cudnn.BGRU"})  # fmt: skip
 
 
 def modules_of(module: Object) -> list[Object]:
@@ -211,12 +213,14 @@ def freed(module: Object, given: Inputs, options: Options) -> list[list[Dim]]:
 
 
 def _time_first(module: Object, depth: int = 0) -> bool:
-    """Whether the input reaches a recurrent layer that wants [time, batch, ...] as it is."""
+    """Whether the input reaches, as it is, a recurrent layer that wants [time, batch, ...], or is split into steps."""
     if depth > DEPTH:
         return False
     for item in modules_of(module) if module.class_name in CHAINS else [module]:
         if item.class_name in CHAINS:
             return _time_first(item, depth + 1)
+        if item.class_name == "nn.SplitTable":
+            return item.get("dimension") == 1 and item.get("nInputDims") is None
         if item.class_name not in PASSES:
             first = item.get("batchfirst") or item.get("batchFirst")
             return item.class_name in TIME_FIRST and not first

@@ -81,8 +81,8 @@ def load(archive: Archive) -> Program:
     version = str(found.get("torch_version") or f"schema {major}")
     graph = exported_old.graph(module["graph"])
     return Program(
-        archive.name, graph, exported_old.signature(graph, _object(module.get("signature"))), _object(found.get("range_constraints")),
-        _arrays(archive, member), version,
+        archive.name, graph, exported_old.signature(graph, _object(module.get("signature"))),
+        _object(found.get("range_constraints")), _arrays(archive, member), version,
     )  # fmt: skip
 
 

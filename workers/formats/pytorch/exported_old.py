@@ -33,7 +33,8 @@ def signature(graph: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         return old
     specs: list[dict[str, Any]] = []
     for entry in graph.get("inputs", []):
-        name = next(iter(entry.values()), {}).get("name") if isinstance(entry, dict) else None
+        inner = next(iter(entry.values()), None) if isinstance(entry, dict) else None
+        name = inner.get("name") if isinstance(inner, dict) else None
         found = None
         for table, (kind, key) in _KINDS.items():
             if name in (old.get(table) or {}):

@@ -22,7 +22,7 @@ from workers.errors import (
 from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.pytorch import exported, script
 from workers.formats.pytorch.archive import Archive
-from workers.formats.pytorch.read import families, program
+from workers.formats.pytorch.read import builtins, families, program
 from workers.formats.pytorch.read.capture import captured
 from workers.formats.pytorch.read.dispatch import State
 from workers.formats.pytorch.read.inputs import Input, freed, parameters
@@ -160,4 +160,5 @@ def _once(progress: Any) -> Progress:
 def coverage() -> dict[str, str]:
     """Operator names: an empty string when they are read, else the reason of their refusal."""
     families.load()
-    return reads.coverage()
+    control = ("prim::If", "prim::Loop", "higher_order::cond", "higher_order::while_loop")
+    return {**dict.fromkeys((*control, *builtins.names()), ""), **reads.coverage()}

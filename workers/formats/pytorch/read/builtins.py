@@ -9,7 +9,7 @@ from workers.errors import MalformedModel
 from workers.formats.pytorch.read.branching import ModelRaises
 from workers.formats.pytorch.read.dispatch import State, number_of
 from workers.formats.pytorch.read.layer import NUMBERS, POISON, Layer
-from workers.formats.pytorch.read.scalars import NOT_HERE, ScanList, scalar_op
+from workers.formats.pytorch.read.scalars import NOT_HERE, SCALAR_OPS, ScanList, scalar_op
 from workers.formats.pytorch.read.symbols import Sym, emit
 from workers.formats.pytorch.read.values import Tensor
 
@@ -37,6 +37,11 @@ def call(state: State, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
         except (ArithmeticError, ValueError, TypeError) as error:
             raise MalformedModel(f"{name} of {args!r} fails: {error}", file=state.scope.file) from error
     return NOT_HERE
+
+
+def names() -> list[str]:
+    """What is computed here, numbers and lists included, by the names of the operators."""
+    return [f"aten::{name}" for name in sorted({*_RULES, *SCALAR_OPS})]
 
 
 def _has_tensor(args: Sequence[Any]) -> bool:
@@ -264,6 +269,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     "is_quantized": lambda state, x: x.affine is not None, "requires_grad": lambda state, x: False,
     "is_floating_point": lambda state, x: _dtype(state, x) in (5, 6, 7, 15),
     "is_complex": lambda state, x: False, "is_sparse": lambda state, x: False, "is_nested": lambda state, x: False,
+    "_local_scalar_dense": _item_of_own_kind,
     "Int": _item("int"), "Float": _item("float"), "Bool": _item("bool"), "item": _item_of_own_kind,
     "IntImplicit": _item("int"), "FloatImplicit": _item("float"), "ScalarImplicit": _item_of_own_kind,
     "format": _format, "RaiseException": _raise, "warn": lambda state, *_, **__: None,
@@ -281,7 +287,8 @@ _RULES: dict[str, Callable[..., Any]] = {
     "is_scripting": lambda state: True, "is_autocast_enabled": lambda state: False, "is_tracing": lambda state: False,
     "is_grad_enabled": lambda state: False, "has_torch_function": lambda state, *_: False,
     "get_num_threads": lambda state: 1, "device_of": lambda state, *_: "cpu", "is_autocast_cpu_enabled":
-        lambda state: False, "AutogradZero": lambda state: None, "min": _min_max("min"), "type": lambda state, x, *_: x if isinstance(x, str) else NOT_HERE,
+        lambda state: False, "AutogradZero": lambda state: None, "min": _min_max("min"),
+    "type": lambda state, x, *_: x if isinstance(x, str) else NOT_HERE,
     "index": lambda state, x, *_: None if isinstance(x, str) else NOT_HERE,
     "all": _all_any("all"), "any": _all_any("any"), "max": _min_max("max"),
     "sym_size": _size, "sym_numel": _numel, "_assert": lambda state, *_, **__: None,

@@ -6,7 +6,7 @@ from importlib import import_module
 
 NAMES = (
     "activation", "attention", "convolution", "creation", "dense", "elementwise", "indexing", "normalization",
-    "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape", "sorting",
+    "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape", "sorting", "special",
 )  # fmt: skip
 
 

@@ -144,7 +144,10 @@ def _complete(item: Input, options: Options, file: str) -> None:
 def freed(
     items: Sequence[Input], options: Options, level: int, turned: set[str], types: dict[str, ir.DataType]
 ) -> dict[str, list[Dim]]:
-    """Shapes by name. The batch is axis 0, axis 1 of ``turned`` inputs, whose axis 0 is the time. ``level`` 2: the batch and the length of integer sequences are free; 1: the batch; 0: nothing."""
+    """Shapes by name. The batch is axis 0, axis 1 of ``turned`` inputs, whose axis 0 is the time.
+
+    ``level`` 2: the batch and the length of integer sequences are free; 1: the batch; 0: nothing.
+    """
     found: dict[str, list[Dim]] = {}
     written = any(not isinstance(size, int) for item in items for size in item.shape or ())
     batch: Dim = None

@@ -76,10 +76,13 @@ POISON = _Poison()
 
 @dataclass(slots=True)
 class Scope:
-    """What all calls of one reading share. ``exprs``: the polynomial behind a free axis' name; ``open``: inputs whose
-    element type is a guess; ``batch_first``: inputs whose first axis was taken for the batch; ``root``: the builder of the whole graph, where weights lie; ``wider``: by identity, values
-    carried through loops with sizes left open, and those that they stand for; ``inner``: paths of modules that have
-    modules in them."""
+    """What all calls of one reading share.
+
+    ``root``: the builder of the whole graph, where weights lie. ``exprs``: the polynomial behind a free axis' name.
+    ``open``: inputs whose element type is a guess. ``batch_first``: inputs whose first axis was taken for the batch.
+    ``wider``: by identity, values carried through loops with sizes left open, and those that they stand for.
+    ``inner``: paths of modules that have modules in them.
+    """
 
     file: str
     root: GraphBuilder

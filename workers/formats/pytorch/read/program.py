@@ -22,6 +22,8 @@ from workers.formats.pytorch.read.values import Tensor
 from workers.hub.node import Dim
 from workers.options import Options
 
+_GETATTR = re.compile(r"getattr\(([^()]*), '([^']*)'\)")
+_ROOT = re.compile(r"^(L\['\w+'\]|self)\.?")
 _SYMBOL = re.compile(r"Symbol\('(\w+)'[^)]*\)")
 
 
@@ -164,13 +166,7 @@ class Reader:
 
     def layer_name(self, node: dict[str, Any]) -> str:
         """The innermost module's path; an operator of a module with others in it has its own name behind that."""
-        stack = str((node.get("metadata") or {}).get("nn_module_stack", ""))
-        path = ""
-        for item in stack.split(";"):
-            parts = item.split(",")
-            if len(parts) >= 2 and parts[1]:
-                path = parts[1]
-        path = _plain_path(path)
+        path = next((path for path in reversed(_paths(node)) if path), "")
         name = str(node.get("name") or _first_output(node))
         if not path:
             return self.state.scope.numbered(name)
@@ -328,9 +324,19 @@ def _stem(name: str) -> str:
     return head if head and tail.isdigit() else name
 
 
-def _plain_path(path: str) -> str:
-    """``L['self'].layer1`` and ``slice(...)`` never stand in newer files; older ones prefix ``L__self___``."""
-    return path.replace("L['self'].", "").replace("L__self___", "").removeprefix("self.").split("@")[0]
+def _paths(node: dict[str, Any]) -> list[str]:
+    """Paths of the modules around a node, the outermost first: ``key,path,class`` items, in torch 2.1
+    ``key:(path,class)``, the path written as Python reaches it."""
+    found = []
+    for item in str((node.get("metadata") or {}).get("nn_module_stack", "")).split(";"):
+        old = item.partition(":(")[2]
+        path = old.rpartition(",")[0] if old else item.split(",")[1] if item.count(",") > 1 else ""
+        if old or item.count(",") > 2:
+            path = old.rpartition(",")[0] if old else item.partition(",")[2].rpartition(",")[0]
+        while (simpler := _GETATTR.sub(r"\1.\2", path)) != path:
+            path = simpler
+        found.append(_ROOT.sub("", path).split("@")[0])
+    return found
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
@@ -340,7 +346,7 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
     state, given = start(program.file, items, shapes, types, lambda *_: None)
     reader = Reader(program, state)
     for node in program.graph.get("nodes", []):
-        _note_modules(state, str((node.get("metadata") or {}).get("nn_module_stack", "")))
+        _note_modules(state, node)
     values = _bound(program, state, list(given.values()))
     _sizes(program, state, values)
     with state.g.layer("graph", "ExportedProgram"):
@@ -353,9 +359,9 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
     return state
 
 
-def _note_modules(state: State, stack: str) -> None:
+def _note_modules(state: State, node: dict[str, Any]) -> None:
     """Modules with another one inside them on the way to some node."""
-    paths = [_plain_path(item.split(",")[1]) for item in stack.split(";") if item.count(",") >= 2]
+    paths = _paths(node)
     state.scope.inner.update(path for path, deeper in pairwise(paths) if deeper != path)
 
 

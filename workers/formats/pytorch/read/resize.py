@@ -95,6 +95,20 @@ _upsample("bicubic", 2, True, True)
 _upsample("trilinear", 3, True, False)
 
 
+@reads("aten::__interpolate", "aten::__upsample", "aten::__upsample_nearest", "aten::__upsample_bilinear")
+def interpolate(
+    g: GraphBuilder, layer: Layer, input: Value, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: Any = None, recompute_scale_factor: Any = None,
+) -> Value:  # fmt: skip
+    """``nn.functional.interpolate`` as torch 1.4 and older scripted it."""
+    if mode == "area":
+        raise layer.unsupported("interpolation by areas is not read from files this old")
+    n = layer.rank(input) - 2
+    scales = _scales([scale_factor] * n if isinstance(scale_factor, float) else [scale_factor])
+    whole = size if size is None or isinstance(size, list | tuple) else [size] * n
+    return resized(g, layer, input, whole, scales, mode, bool(align_corners))
+
+
 @reads("aten::grid_sampler", "aten::grid_sampler_2d", "aten::grid_sampler_3d")
 def grid_sampler(
     g: GraphBuilder,

@@ -123,7 +123,7 @@ def broadcast_tensors(g: GraphBuilder, layer: Layer, tensors: list[Value]) -> li
 def repeat(g: GraphBuilder, layer: Layer, self: Value, repeats: Any = None, dims: Any = None) -> Value:
     counts = size_list(layer, repeats if repeats is not None else dims)
     rank = layer.rank(self)
-    counts = [1] * (rank - len(counts)) + counts
+    counts = [*[1] * (rank - len(counts)), *counts]
     own: list[Size] = [*[1] * (len(counts) - rank), *layer.dims(self)]
     x = reshaped(g, layer, self, own) if len(own) != rank else self
     vector = g.constant([c for c in counts if isinstance(c, int)]) if all(isinstance(c, int) for c in counts) else \
@@ -368,13 +368,10 @@ def rot90(g: GraphBuilder, layer: Layer, self: Value, k: Any = 1, dims: Any = (0
     turns = layer.integer(k) % 4
     if turns == 0:
         return self
-    if turns == 2:
-        found: Value = flip(g, layer, self, [a, b])
-        return found
     perm = list(range(layer.rank(self)))
     perm[a], perm[b] = b, a
-    turned = g.Transpose(self, perm=perm)
-    found: Value = flip(g, layer, turned, [a if turns == 1 else b])
+    turned = self if turns == 2 else g.Transpose(self, perm=perm)
+    found: Value = flip(g, layer, turned, [a, b] if turns == 2 else [a if turns == 1 else b])
     return found
 
 

@@ -34,10 +34,21 @@ KERAS = Peer("tf2onnx", "Keras 3.15.1's export", ("tf2onnx==1.17.0", *TENSORFLOW
 PADDLE2ONNX = Peer(
     "paddle2onnx",
     "paddle2onnx 2.1.0",
-    ("paddle2onnx==2.1.0", "paddlepaddle==3.3.1", "setuptools==80.9.0"),
+    ("paddle2onnx==2.1.0", "paddlepaddle==3.3.1", "setuptools==80.9.0", "packaging==25.0"),
     HERE / "run_paddle2onnx.py",
 )
-PEERS = {"keras": (TF2ONNX, KERAS), "tensorflow": (TF2ONNX,), "tflite": (TF2ONNX,), "paddle": (PADDLE2ONNX,)}
+PADDLE2ONNX_OLD = Peer(
+    "paddle2onnx",
+    "paddle2onnx 1.3.1",
+    ("paddle2onnx==1.3.1", "paddlepaddle==2.6.2", "numpy==1.26.4", "onnx==1.16.2", "setuptools==80.9.0"),
+    HERE / "run_paddle2onnx.py",
+)
+PEERS = {
+    "keras": (TF2ONNX, KERAS),
+    "tensorflow": (TF2ONNX,),
+    "tflite": (TF2ONNX,),
+    "paddle": (PADDLE2ONNX, PADDLE2ONNX_OLD),
+}
 TIMEOUT, TICK = 300.0, 0.01
 
 

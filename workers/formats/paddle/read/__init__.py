@@ -1,0 +1,87 @@
+"""PaddlePaddle -> ONNX: assemble the upload, reduce the program to what its outputs need, read it operator by operator.
+
+The batch axis is left free first; a layer that needs its size sends the reader round once more with a batch of one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.paddle.assemble import Assembled, assemble
+from workers.formats.paddle.net import Net, build
+from workers.formats.paddle.read import (
+    activation,
+    convolution,
+    creation,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    reduction,
+    resize,
+    shape,
+    slicing,
+)
+from workers.formats.paddle.read.inputs import Shapes, dtypes, fixed, shapes
+from workers.formats.paddle.read.layer import FreeAxis, reads
+from workers.formats.paddle.read.network import Pass, add_outputs, run
+from workers.formats.paddle.signatures import SIGNATURES
+
+# Importing a family registers its operators.
+FAMILIES = (
+    activation, convolution, creation, elementwise, indexing, linear, normalization, pooling, reduction, resize, shape, slicing,
+)  # fmt: skip
+APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded Paddle model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
+    source = assemble(request.upload)
+    net = build(source, request.options)
+    free = shapes(net, request.options)
+    state, notes = _read(net, source, free, request)
+    add_outputs(state, net)
+    notes = [*source.notes, *net.notes, *state.scope.notes, *notes]
+    return Reading(
+        state.g.model(), source.files, source.program.version, tuple(dict.fromkeys(notes)), applied=APPLIED
+    )
+
+
+def _read(net: Net, source: Assembled, free: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
+    """With the batch axis free; where a layer forbids that, once more with a batch of one."""
+    one = partial(run, net, source, types=dtypes(net, request.options), progress=request.progress)
+    try:
+        return one(shapes=free), []
+    except FreeAxis as error:
+        if fixed(free) == free or request.options.input_shapes:
+            raise _needs_size(error, free) from error
+        blocked = error
+    try:
+        state = one(shapes=fixed(free))
+    except FreeAxis as error:
+        raise _needs_size(error, fixed(free)) from error
+    detail = (
+        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    )
+    return state, [Note("fixed-batch", detail, blocked.layer)]
+
+
+def _needs_size(error: FreeAxis, given: Shapes) -> ConversionError:
+    """A free axis that the net needs, or a size that depends on the data itself."""
+    if any(not isinstance(size, int) for shape in given.values() for size in shape):
+        return InvalidOptions(
+            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("paddle", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def coverage() -> dict[str, str]:
+    """Operator names of both dialects: an empty string when they are read, else the reason of their refusal."""
+    old = {"feed": "", "fetch": "", **reads.coverage()}
+    new = {f"pd_op.{name}": old.get(signature.type, reads.why_not(signature.type))
+           for name, signature in SIGNATURES.items()}  # fmt: skip
+    return dict(sorted({**old, **new}.items()))

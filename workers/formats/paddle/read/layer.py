@@ -1,0 +1,266 @@
+"""What a reading function sees: the registry, one operator with its slots and attributes, and the reading at large."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from workers.errors import MalformedModel, UnsupportedLayer
+from workers.formats.contract import Note
+from workers.formats.paddle.program import DTYPES, WORDS, Operator, Program
+from workers.formats.paddle.read.dims import whole
+from workers.formats.rules import Reads
+from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
+
+Value = ir.Value
+Array = npt.NDArray[Any]
+Result = Value | Sequence[Value] | Mapping[str, Value | Sequence[Value]]
+Rule = Callable[..., Result]
+# A tensor, the tensors of an array known one by one, or what a branch not yet chosen would leave.
+Held = Any
+reads: Reads[Rule] = Reads("PaddlePaddle")
+F32, F64, F16, BF16, I64, I32, BOOL = (
+    ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.INT64,
+    ir.DataType.INT32, ir.DataType.BOOL,
+)  # fmt: skip
+FLOATS = (F32, F64, F16, BF16)
+RANK, ELEMENTS = 32, 1 << 24
+
+
+class FreeAxis(Exception):
+    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
+
+    def __init__(self, layer: str, type: str, reason: str) -> None:
+        super().__init__(reason)
+        self.layer = layer
+        self.type = type
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Scope:
+    """What all layers of one pass share.
+
+    ``contents``: the elements of small integer tensors, flattened, as far as sizes of axes tell them. ``inputs``: the
+    graph inputs, where free sizes are found. ``block`` reads the operators of a block: (builder, block, environment).
+    """
+
+    file: str
+    program: Program
+    inputs: list[Value] = field(default_factory=list)
+    contents: dict[Value, tuple[Dim, ...]] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    block: Callable[..., Any] | None = None
+
+
+class Layer:
+    """One operator: ``layer.x("Input")`` is a value, ``layer.flag("ceil_mode")`` an attribute.
+
+    ``env`` holds all values by name; control flow and arrays look into it, other layers read their slots only.
+    """
+
+    def __init__(self, op: Operator, scope: Scope, env: Any) -> None:
+        self.op = op
+        self.scope = scope
+        self.env = env
+        self.name = op.name
+        self.type = op.shown or op.type
+
+    # --- endings ------------------------------------------------------------------------------------------------------
+
+    def unsupported(self, reason: str) -> UnsupportedLayer:
+        """To be raised: the layer is well-formed and cannot be said in ONNX."""
+        return UnsupportedLayer("paddle", self.name, self.type, reason)
+
+    def malformed(self, reason: str) -> MalformedModel:
+        """To be raised: Paddle would refuse this layer, too."""
+        return MalformedModel(
+            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
+        )
+
+    def free(self, reason: str) -> FreeAxis:
+        """To be raised: the layer needs a size that was left free."""
+        return FreeAxis(self.name, self.type, reason)
+
+    def note(self, code: str, detail: str) -> None:
+        self.scope.notes.append(Note(code, detail, self.name))
+
+    # --- slots --------------------------------------------------------------------------------------------------------
+
+    def held(self, slot: str) -> list[Held]:
+        """Whatever stands in a slot; one name each."""
+        return [self.env[name] for name in self.op.inputs.get(slot, ())]
+
+    def all(self, slot: str) -> list[Value]:
+        """The tensors of a slot, none when it is empty."""
+        found = self.held(slot)
+        if any(not isinstance(value, ir.Value) for value in found):
+            raise self.unsupported(f"its {slot} is an array of tensors or comes from a branch not taken")
+        return found
+
+    def maybe(self, slot: str) -> Value | None:
+        found = self.all(slot)
+        if len(found) > 1:
+            raise self.malformed(f"its slot {slot} has {len(found)} values instead of one")
+        return found[0] if found else None
+
+    def x(self, slot: str = "X") -> Value:
+        value = self.maybe(slot)
+        if value is None:
+            raise self.malformed(f"its slot {slot} is empty")
+        return value
+
+    def wants(self, slot: str) -> bool:
+        """Whether it has this output."""
+        return bool(self.op.outputs.get(slot))
+
+    # --- attributes ---------------------------------------------------------------------------------------------------
+
+    def attr(self, key: str, default: Any = None) -> Any:
+        value = self.op.attrs.get(key)
+        return default if value is None else value
+
+    def _bad(self, key: str) -> MalformedModel:
+        return self.malformed(f"its attribute {key} is {str(self.op.attrs.get(key))[:80]!r}")
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        value = self.attr(key, default)
+        if value is None:
+            raise self.malformed(f"its attribute {key} is missing")
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int):
+            raise self._bad(key)
+        return int(value)
+
+    def real(self, key: str, default: float | None = None) -> float:
+        value = self.attr(key, default)
+        if value is None:
+            raise self.malformed(f"its attribute {key} is missing")
+        if not isinstance(value, int | float):
+            raise self._bad(key)
+        return float(value)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        value = self.attr(key, default)
+        if not isinstance(value, int):
+            raise self._bad(key)
+        return bool(value)
+
+    def word(self, key: str, default: str = "") -> str:
+        value = self.attr(key, default)
+        if not isinstance(value, str):
+            raise self._bad(key)
+        return value
+
+    def integers(self, key: str, default: Sequence[int] = ()) -> list[int]:
+        """A list of integers; a single one counts as a list of one."""
+        value = self.attr(key, list(default))
+        value = value if isinstance(value, list) else [value]
+        if any(not isinstance(item, int) for item in value):
+            raise self._bad(key)
+        return [int(item) for item in value] or list(default)
+
+    def reals(self, key: str, default: Sequence[float] = ()) -> list[float]:
+        value = self.attr(key, list(default))
+        value = value if isinstance(value, list) else [value]
+        if any(not isinstance(item, int | float) or not math.isfinite(item) for item in value):
+            raise self._bad(key)
+        return [float(item) for item in value] or list(default)
+
+    def choice(self, key: str, default: str, *allowed: str) -> str:
+        found = self.word(key, default)
+        if found not in allowed:
+            raise self._bad(key)
+        return found
+
+    def dtype(self, key: str = "dtype", default: ir.DataType | None = None) -> ir.DataType:
+        """An element type, a number of the protobuf or a name of PIR; -1, "undefined" and nothing mean the default."""
+        value = self.attr(key)
+        if value is None or value in (-1, "undefined", ""):
+            if default is None:
+                raise self.malformed(f"its attribute {key} is missing")
+            return default
+        found = WORDS.get(value) if isinstance(value, str) else DTYPES.get(value) if isinstance(value, int) else None
+        if found is None:
+            raise self._bad(key)
+        return found
+
+    # --- shapes -------------------------------------------------------------------------------------------------------
+
+    def shape(self, x: Value) -> tuple[Dim, ...]:
+        """The shape of an input; its rank must be known."""
+        try:
+            return GraphBuilder.shape(x)
+        except ValueError:
+            raise self.free("it needs the rank of its input, which depends on the data") from None
+
+    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> list[int]:
+        """The sizes of the axes [first, stop), which must be fixed."""
+        dims = self.shape(x)[first:stop]
+        found = whole(dims)
+        if found is None:
+            axes = [axis for axis, dim in enumerate(dims, first) if not isinstance(dim, int)]
+            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
+        return found
+
+    def size(self, x: Value, axis: int) -> int:
+        """The size of one axis, counted from the end when negative."""
+        dims = self.shape(x)
+        place = self.axis(axis, len(dims))
+        return self.sizes(x, place, place + 1)[0]
+
+    def rank(self, x: Value, *allowed: int) -> int:
+        """The input's rank, which must be one of ``allowed`` if any are given."""
+        rank = len(self.shape(x))
+        if allowed and rank not in allowed:
+            words = " or ".join(map(str, allowed)) if len(allowed) < 6 else f"{allowed[0]} or more"
+            raise self.malformed(f"its input has {rank} axes; it takes {words}")
+        if rank > RANK:
+            raise self.malformed(f"its input has {rank} axes")
+        return rank
+
+    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
+        """An axis as a non-negative one; negative ones count from the end."""
+        if not -(rank + extra) <= axis < rank + extra:
+            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
+        return axis + rank + extra if axis < 0 else axis
+
+    def bounded(self, elements: int) -> None:
+        """Refuse to write out a constant beyond reason."""
+        if not 0 <= elements <= ELEMENTS:
+            raise self.malformed(f"it asks for a constant of {elements:,} elements")
+
+    # --- types --------------------------------------------------------------------------------------------------------
+
+    def element(self, x: Value) -> ir.DataType:
+        if x.dtype is None:
+            raise self.free("it needs the element type of its input")
+        return x.dtype
+
+    def number(self, x: Value, value: float | Sequence[float] | Array) -> Array:
+        """``value`` as a constant of the element type of ``x``."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(value).astype(self.element(x).numpy())
+
+    def is_float(self, x: Value) -> bool:
+        return self.element(x) in FLOATS
+
+
+def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
+    """``x`` as ``dtype``, itself where it is that already; constants are cast at once."""
+    if x.dtype == dtype:
+        return x
+    array = g.const(x)
+    if array is not None and array.size <= 64 and dtype != BOOL:
+        return g.constant(array.astype(dtype.numpy()))
+    return g.Cast(x, to=int(dtype))

@@ -1,0 +1,95 @@
+"""TensorFlow Lite -> ONNX: the graph of one signature, operator by operator, with channels first inside.
+
+The batch axis is left free first; a layer that needs its size sends the reader round once more with fixed sizes.
+"""
+
+from __future__ import annotations
+
+from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.tflite.file import Model, load
+from workers.formats.tflite.read import (
+    activation,
+    convolution,
+    dense,
+    elementwise,
+    indexing,
+    pooling,
+    quantization,
+    recurrent,
+    reduction,
+    reshape,
+    resize,
+    shape,
+    slicing,
+)
+from workers.formats.tflite.read.inputs import Entry, entry, shapes
+from workers.formats.tflite.read.layer import FreeAxis, Scope, reads
+from workers.formats.tflite.read.network import Pass, add_outputs, run
+from workers.formats.tflite.recognise import model_of
+
+# Importing a family registers its operators.
+FAMILIES = (
+    activation, convolution, dense, elementwise, indexing, pooling, quantization, recurrent, reduction, reshape, resize,
+    shape, slicing,
+)  # fmt: skip
+APPLIED = ("input_shapes", "inputs", "outputs", "signature", "dequantize")
+
+
+def read(request: ReadRequest) -> Reading:
+    """The uploaded model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
+    file = model_of(request.upload)
+    model = load(file)
+    chosen = entry(model, request.options)
+    state, notes = _read(model, chosen, request)
+    add_outputs(state, chosen.outputs)
+    notes = [*chosen.notes, *state.scope.notes, *notes, *_about(model)]
+    version = f"schema {model.version}" + (f", {model.description}" if model.description else "")
+    return Reading(state.g.model(), (file.name,), version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+
+
+def _read(model: Model, chosen: Entry, request: ReadRequest) -> tuple[Pass, list[Note]]:
+    """With the batch free; where a layer forbids that, once more with less of freedom."""
+    blocked: FreeAxis | None = None
+    for way in shapes(chosen, request.options):
+        scope = Scope(model.file, request.options.dequantize, way.batch)
+        try:
+            state = run(model, chosen.graph, way.inputs, chosen.outputs, scope, request.progress)
+        except FreeAxis as error:
+            blocked = blocked or error
+            continue
+        return state, [_fixed(blocked)] if blocked else []
+    assert blocked is not None
+    raise _needs_size(blocked, request)
+
+
+def _fixed(blocked: FreeAxis) -> Note:
+    detail = (
+        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    )
+    return Note("fixed-batch", detail, blocked.layer)
+
+
+def _needs_size(error: FreeAxis, request: ReadRequest) -> ConversionError:
+    """The user freed an axis that the graph needs, or a size depends on the data itself."""
+    given = request.options.input_shapes.values()
+    if any(not isinstance(size, int) for shape in given for size in shape):
+        return InvalidOptions(
+            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
+            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
+        )  # fmt: skip
+    return UnsupportedOperators("tflite", [Unsupported(error.layer, error.type, error.reason)])
+
+
+def _about(model: Model) -> list[Note]:
+    if "TFLITE_METADATA" not in model.metadata:
+        return []
+    detail = (
+        "The file carries metadata (labels, means of its inputs, files packed behind it), which ONNX does not take."
+    )
+    return [Note("metadata", detail, model.file)]
+
+
+def coverage() -> dict[str, str]:
+    """Operator names: an empty string when they are read, else the reason of their refusal."""
+    return reads.coverage()

@@ -1,0 +1,69 @@
+"""Matrix products and look-ups in tables of vectors."""
+
+from __future__ import annotations
+
+import math
+
+from workers.formats.tflite.read.convolution import bias
+from workers.formats.tflite.read.held import dequantised
+from workers.formats.tflite.read.layer import Layer, Value, reads
+from workers.hub.graph import GraphBuilder
+
+
+@reads("FULLY_CONNECTED")
+def fully_connected(g: GraphBuilder, layer: Layer) -> Value:
+    """Weight [units, inputs]; the input is taken as rows of ``inputs`` numbers, its axes kept where asked for."""
+    if layer.i("weights_format"):
+        raise layer.unsupported("its weights are shuffled for one processor; convert the model without that")
+    layer.rank(1, 2)
+    units, size = layer.sizes(1)
+    b = bias(g, layer, 2, 1, 0, units)
+    flat = layer.held(0).flat
+    if flat is not None and layer.held(1).is_constant and math.prod(flat.sizes) == size:
+        rank = len(flat.sizes)
+        weight = layer.kernel(g, 1, (0, rank, *range(1, rank)), shape=[units, size], view=[units, *flat.sizes])
+        raw = layer.held(0).quantised and not flat.real
+        x = dequantised(g, flat.value, layer.held(0).quantization, False) if raw else flat.value
+        return layer.activated(g, g.Gemm(x, weight, b, transB=1))
+    if layer.flag("keep_num_dims") and layer.rank(0) != 2:
+        layer.same(layer.dims(0)[-1], size, "the number of inputs")
+        y = g.MatMul(layer.x(g, 0), layer.kernel(g, 1, (1, 0)))
+        return layer.activated(g, y if b is None else g.Add(y, b))
+    return layer.activated(g, g.Gemm(_rows(g, layer, size), layer.kernel(g, 1, (0, 1)), b, transB=1))
+
+
+def _rows(g: GraphBuilder, layer: Layer, size: int) -> Value:
+    shape = layer.dims(0)
+    if len(shape) == 2 and shape[1] == size:
+        return layer.x(g, 0)
+    fixed = [dim for dim in shape if isinstance(dim, int)]
+    if len(fixed) == len(shape) and (size < 1 or math.prod(fixed) % size):
+        raise layer.malformed(f"its input of shape {list(shape)} cannot be taken as rows of {size} numbers")
+    held = layer.held(0)
+    x = layer.x(g, 0, first=held.prefers_first and held.either)
+    batch = 0 if len(shape) > 1 and math.prod(fixed[len(fixed) - len(shape) + 1 :]) == size else -1
+    return g.Reshape(x, [batch, size])
+
+
+@reads("BATCH_MATMUL")
+def batch_matmul(g: GraphBuilder, layer: Layer) -> Value:
+    """The last two axes are a matrix, turned where ``adj`` says so; the others are broadcast."""
+    sides = []
+    for index, turned in enumerate((layer.flag("adj_x"), layer.flag("adj_y"))):
+        rank = layer.rank(index)
+        if rank < 2:
+            raise layer.malformed(f"its input {index} has {rank} axes; it takes 2 or more")
+        if layer.held(index).is_constant:
+            order = [*range(rank)]
+            order[-2:] = order[:-3:-1] if turned else order[-2:]
+            sides.append(layer.kernel(g, index, order, data=0))
+            continue
+        x = layer.x(g, index)
+        sides.append(g.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2]) if turned else x)
+    return g.MatMul(*sides)
+
+
+@reads("EMBEDDING_LOOKUP")
+def embedding_lookup(g: GraphBuilder, layer: Layer) -> Value:
+    """Rows of a table, by their numbers."""
+    return g.Gather(layer.x(g, 1), layer.x(g, 0, real=False))

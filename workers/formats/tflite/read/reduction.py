@@ -1,0 +1,116 @@
+"""Sums, means, extremes and counts along axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workers.formats.tflite.read.activation import computable
+from workers.formats.tflite.read.align import keeps_order, place, single
+from workers.formats.tflite.read.layer import BOOL, I32, I64, Layer, Out, Value, cast, reads, whole
+from workers.hub.graph import GraphBuilder
+
+REDUCTIONS = {
+    "MEAN": "ReduceMean", "SUM": "ReduceSum", "REDUCE_PROD": "ReduceProd", "REDUCE_MAX": "ReduceMax",
+    "REDUCE_MIN": "ReduceMin", "REDUCE_ANY": "ReduceMax", "REDUCE_ALL": "ReduceMin",
+}  # fmt: skip
+
+
+@reads(*REDUCTIONS)
+def reduction(g: GraphBuilder, layer: Layer) -> Out:
+    """The mean of integers is cut off towards zero; any and all are extremes of 0 and 1."""
+    rank, keep = layer.rank(0), layer.flag("keep_dims")
+    axes = layer.axes(1, rank)
+    if 0 in axes and layer.dims(0)[0] == "batch" and layer.scope.batch is not None:
+        raise layer.free("it reduces the batch axis")
+    held = layer.held(0)
+    first = rank > 2 and held.prefers_first and (keep or keeps_order(rank, axes))
+    x = computable(g, layer.x(g, 0, first=first))
+    known = _product(layer, axes) if layer.type == "REDUCE_PROD" else None
+    if not axes:
+        return Out(g.Identity(x), first=first)
+    at = sorted(place(axis, rank, first) for axis in axes)
+    if layer.type == "MEAN" and x.dtype in (I32, I64):
+        count = g.Div(g.ReduceProd(g.Gather(g.Shape(x), at), keepdims=0), np.asarray(1, np.int64))
+        total = g.ReduceSum(cast(g, x, I64), at, keepdims=int(keep))
+        return Out(g.Div(total, count), first=first and keep)
+    y = g.op(REDUCTIONS[layer.type], x, at, keepdims=int(keep))
+    return Out(cast(g, y, BOOL) if layer.outs[0].type == "bool" else y, first=first and keep, known=known)
+
+
+def _product(layer: Layer, axes: list[int]) -> np.ndarray | None:  # type: ignore[type-arg]
+    known = layer.known(0)
+    if known is None or known.ndim != 1 or axes != [0] or any(isinstance(item, str) for item in known.flat):
+        return None
+    product = 1
+    for item in known.flat:
+        product *= int(item)
+    return np.asarray([product] if layer.flag("keep_dims") else product, object)
+
+
+@reads("ARG_MAX", "ARG_MIN")
+def arg_extreme(g: GraphBuilder, layer: Layer) -> Out:
+    """Of equals the first."""
+    rank = layer.rank(0)
+    axis = layer.axis(layer.integer(1, "axis"), rank)
+    first = rank > 2 and layer.held(0).prefers_first and keeps_order(rank, [axis])
+    x = layer.x(g, 0, first=first)
+    op = "ArgMax" if layer.type == "ARG_MAX" else "ArgMin"
+    return Out(g.op(op, cast(g, x, I32) if x.dtype == BOOL else computable(g, x), axis=place(axis, rank, first),
+                    keepdims=0))  # fmt: skip
+
+
+@reads("CUMSUM")
+def cumsum(g: GraphBuilder, layer: Layer) -> Out:
+    rank = layer.rank(0)
+    axis = layer.axis(layer.integer(1, "axis"), rank)
+    x, first = single(g, layer)
+    y = g.CumSum(computable(g, x), np.asarray(place(axis, rank, first), np.int64),
+                 exclusive=int(layer.flag("exclusive")), reverse=int(layer.flag("reverse")))  # fmt: skip
+    return Out(y, first=first)
+
+
+@reads("TOPK_V2")
+def topk_v2(g: GraphBuilder, layer: Layer) -> list[Out]:
+    """Along the last axis, the greatest first."""
+    real = not layer.moves(0)
+    k = g.Reshape(whole(g, layer.x(g, 1)), [1])
+    x = layer.x(g, 0, real=real)
+    values, indices = g.ops("TopK", computable(g, x), k, outputs=2, axis=-1, largest=1, sorted=1)
+    return [Out(cast(g, values, x.dtype or I32), real=real), Out(indices)]
+
+
+# --- by segments -----------------------------------------------------------------------------------------------------
+
+
+@reads("SEGMENT_SUM")
+def segment_sum(g: GraphBuilder, layer: Layer) -> Value:
+    """Rows of equal, ascending numbers are added up; the last number tells how many there are."""
+    ids = whole(g, layer.x(g, 1))
+    count = g.Add(g.ReduceMax(ids, [0], keepdims=1), np.asarray([1], np.int64))
+    return _scattered(g, layer, ids, count, "add", 0)
+
+
+LOWEST = {"UNSORTED_SEGMENT_SUM": ("add", 0), "UNSORTED_SEGMENT_PROD": ("mul", 1)}
+
+
+@reads("UNSORTED_SEGMENT_SUM", "UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_MIN")
+def unsorted_segment(g: GraphBuilder, layer: Layer) -> Value:
+    """Rows of equal numbers are put together; negative numbers drop a row, segments without any get the neutral element."""
+    if layer.rank(1) != 1:
+        raise layer.unsupported("its segments are numbered over several axes")
+    largest = layer.type.endswith("MAX")
+    dtype = layer.dtype(0).numpy()
+    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    how, start = LOWEST.get(layer.type, ("max", info.min) if largest else ("min", info.max))
+    count = g.Reshape(whole(g, layer.x(g, 2)), [1])
+    ids = whole(g, layer.x(g, 1))
+    ids = g.Where(g.Less(ids, np.asarray(0, np.int64)), count, ids)
+    y = _scattered(g, layer, ids, g.Add(count, np.asarray([1], np.int64)), how, start)
+    return g.Slice(y, [0], count, [0])
+
+
+def _scattered(g: GraphBuilder, layer: Layer, ids: Value, count: Value, how: str, start: float) -> Value:
+    x = layer.x(g, 0)
+    rest = g.Shape(x, start=1)
+    ground = g.Expand(layer.as_type(0, start), g.Concat(count, rest, axis=0))
+    return g.ScatterND(ground, g.Unsqueeze(ids, [-1]), x, reduction=how)

@@ -1,0 +1,204 @@
+"""Other shapes for the same numbers in the same order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workers.formats.tflite.read.align import is_batch, volume
+from workers.formats.tflite.read.held import Flat, Held, to_last
+from workers.formats.tflite.read.layer import Array, Layer, Out, Value, reads, whole
+from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
+
+
+@reads("RESHAPE", "STABLEHLO_RESHAPE")
+def reshape(g: GraphBuilder, layer: Layer) -> Out:
+    """The shape is an input, or an option in old files. A map that is flattened can stay channels first."""
+    held = layer.held(0)
+    if held.array is not None and not held.quantised:
+        return _constant(layer, held)
+    target = _target(layer)
+    real = not layer.moves(0)
+    if target is None:
+        shape = whole(g, layer.x(g, 1))
+        return Out(g.Reshape(layer.x(g, 0, real=real), shape), real=real)
+    sizes = fitted(layer, layer.dims(0), target)
+    known = held.known.reshape([s for s in sizes]) if _countable(held, sizes) else None
+    if held.prefers_first:
+        if held.either:
+            return _result(g, held.value(g, real=real, first=True), sizes, real)
+        flat = _flat(g, layer, held, sizes, real)
+        if flat is not None:
+            return flat
+    return _result(g, layer.x(g, 0, real=real), sizes, real, known)
+
+
+def _countable(held: Held, sizes: Sequence[int]) -> bool:
+    return held.known is not None and min(sizes, default=1) > 0 and math.prod(sizes) == held.known.size
+
+
+def _result(g: GraphBuilder, x: Value, sizes: list[int], real: bool, known: Array | None = None) -> Out:
+    """A single pixel with many channels is made with these in axis 1, where convolutions want them."""
+    if len(sizes) == 4 and sizes[1] == sizes[2] == 1 and sizes[3] > 1:
+        return Out(g.Reshape(x, [sizes[0], sizes[3], 1, 1]), first=True, real=real)
+    return Out(g.Reshape(x, sizes), real=real, known=known)
+
+
+def _constant(layer: Layer, held: Held) -> Out:
+    target, make = _target(layer), held.array
+    assert make is not None
+    if target is None:
+        raise layer.unsupported("it gives a constant a shape that is computed")
+    sizes = fitted(layer, held.shape, target)
+    return Out(array=lambda: make().reshape(sizes), shape=_shape(layer, held.shape, sizes), dtype=held.dtype)
+
+
+def _shape(layer: Layer, shape: Sequence[int], sizes: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_to(np.int8(0), shape).reshape(sizes).shape
+    except ValueError:
+        raise layer.malformed(f"its input of shape {list(shape)} cannot become {list(sizes)}") from None
+
+
+def _target(layer: Layer) -> list[Any] | None:
+    """The wanted shape, None when it is computed; an old file's [0] means a scalar."""
+    if layer.type == "STABLEHLO_RESHAPE":
+        return list(layer.outs[0].shape)
+    if layer.has(1):
+        known = layer.known(1)
+        return None if known is None else list(known.reshape(-1))
+    if "new_shape" in layer.op.options:
+        return list(layer.ints("new_shape"))
+    return list(layer.outs[0].shape)
+
+
+def fitted(layer: Layer, shape: Sequence[Dim], target: Sequence[Any]) -> list[int]:
+    """``target`` as ONNX's Reshape takes it: 0 where a size is kept, at most one -1.
+
+    A batch that only we leave free stands in the file as a number: it is recognised in front of sizes that are kept.
+    Raises FreeAxis where it has gone into another axis.
+    """
+    sizes = [-1 if isinstance(size, str) else int(size) for size in target]
+    names = [size for size in target if isinstance(size, str)]
+    if len(names) + [size for size in target if not isinstance(size, str)].count(-1) > 1 or min(sizes, default=0) < -1:
+        if names and list(target)[: len(names)] == list(shape)[: len(names)]:
+            sizes = [0 if isinstance(size, str) else size for size in sizes]
+            sizes[: len(names)] = [0] * len(names)
+            return sizes
+        raise layer.malformed(f"its shape {list(target)} leaves more than one size open")
+    total = volume(shape)
+    if total is not None:
+        if (-1 not in sizes and math.prod(sizes) != total) or (
+            -1 in sizes and (rest := -math.prod(sizes)) and total % rest
+        ):
+            raise layer.malformed(f"its input of shape {list(shape)} cannot become {list(target)}")
+        if -1 in sizes and math.prod(sizes):
+            sizes[sizes.index(-1)] = total // -math.prod(sizes)
+        return sizes
+    return _with_free(layer, shape, target, sizes)
+
+
+def _with_free(layer: Layer, shape: Sequence[Dim], target: Sequence[Any], sizes: list[int]) -> list[int]:
+    rest = volume(shape[1:])
+    own = volume(sizes[1:])
+    if sizes and not isinstance(shape[0], int) and rest is not None and own is not None:
+        leads = sizes[0] == -1 or is_batch(layer, shape[0], sizes[0])
+        if leads and -1 not in sizes[1:] and own == rest:
+            return [0, *sizes[1:]]
+        if leads and sizes[0] != -1 and sizes[1:].count(-1) == 1:
+            known = -own
+            if known and rest % known == 0:
+                return [0, *(rest // known if size == -1 else size for size in sizes[1:])]
+    if -1 in sizes and layer.scope.batch is None:
+        return sizes
+    if -1 in sizes and not any(is_batch(layer, dim, sizes[0]) for dim in shape[:1]) and layer.scope.batch == 1:
+        merged = rest is not None and own is not None and own and rest % own == 0 and sizes[0] == -1
+        if merged:
+            return sizes
+    raise layer.free(f"it gives {list(shape)} the fixed shape {list(target)}")
+
+
+def _flat(g: GraphBuilder, layer: Layer, held: Held, sizes: list[int], real: bool) -> Out | None:
+    """[batch, ..., C] -> [batch, numbers]: left channels first for a dense layer, which turns its weight instead."""
+    shape = layer.dims(0)
+    if len(sizes) != 2 or len(shape) < 3 or volume(shape[1:]) not in (sizes[1], None):
+        return None
+    inner = volume(shape[1:])
+    if inner is None or (isinstance(shape[0], int) and sizes[0] not in (0, shape[0])):
+        return None
+    x = held.value(g, real=real, first=True)
+    spatial = tuple(int(size or 0) for size in shape[1:])
+
+    def plain(g: GraphBuilder) -> Value:
+        return g.Reshape(g.Transpose(x, perm=to_last(len(shape))), sizes)
+
+    flat = g.Reshape(x, sizes)
+    return Out(flat=Flat(flat, spatial, real, plain))
+
+
+# --- axes of size 1 --------------------------------------------------------------------------------------------------
+
+
+@reads("SQUEEZE")
+def squeeze(g: GraphBuilder, layer: Layer) -> Out:
+    """All axes of size 1 when none are named; those of a single pixel go without a transposition."""
+    shape = layer.dims(0)
+    rank, held = len(shape), layer.held(0)
+    named = [layer.axis(axis, rank) for axis in layer.ints("squeeze_dims")]
+    if not named and any(not isinstance(size, int) for size in shape) and layer.scope.batch is not None:
+        raise layer.free("it removes all axes of size 1")
+    axes = named or [axis for axis, size in enumerate(shape) if size == 1]
+    if any(isinstance(shape[axis], int) and shape[axis] != 1 for axis in axes):
+        raise layer.malformed(f"it removes the axes {axes} of an input of shape {list(shape)}")
+    if any(is_batch(layer, shape[axis], layer.scope.batch) for axis in axes):
+        raise layer.free("it removes the batch axis")
+    real = not layer.moves(0)
+    known = held.known.reshape([s for a, s in enumerate(shape) if a not in axes]) if held.known is not None else None
+    if not axes:
+        x = layer.x(g, 0, real=real, first=held.prefers_first)
+        return Out(g.Identity(x), first=held.prefers_first, real=real, known=known)
+    if held.prefers_first and rank > 2:
+        order = [0, rank - 1, *range(1, rank - 1)]
+        left = [axis for axis in order if axis not in axes]
+        if left == sorted(left):
+            x = layer.x(g, 0, real=real, first=True)
+            return Out(g.Squeeze(x, sorted(order.index(axis) for axis in axes)), real=real)
+    return Out(g.Squeeze(layer.x(g, 0, real=real), axes), real=real, known=known)
+
+
+@reads("EXPAND_DIMS")
+def expand_dims(g: GraphBuilder, layer: Layer) -> Out:
+    rank = layer.rank(0)
+    axis = layer.axis(layer.integer(1, "axis"), rank, extra=1)
+    real = not layer.moves(0)
+    known = layer.known(0)
+    return Out(g.Unsqueeze(layer.x(g, 0, real=real), [axis]), real=real,
+               known=None if known is None else np.expand_dims(known, axis))  # fmt: skip
+
+
+@reads("TRANSPOSE", "STABLEHLO_TRANSPOSE")
+def transpose(g: GraphBuilder, layer: Layer) -> Out:
+    """One that moves channels to the other end costs nothing where they lie there already."""
+    rank, held = layer.rank(0), layer.held(0)
+    perm = layer.integers(1, "axes") if layer.type == "TRANSPOSE" else layer.ints("permutation")
+    perm = [layer.axis(axis, rank) for axis in perm]
+    if sorted(perm) != list(range(rank)):
+        raise layer.malformed(f"its axes {perm} are not those of an input of {rank} axes")
+    if held.array is not None and not held.quantised:
+        make, shape = held.array, tuple(held.shape[axis] for axis in perm)
+        return Out(array=lambda: make().transpose(perm), shape=shape, dtype=held.dtype)
+    real = not layer.moves(0)
+    first = rank > 2 and held.prefers_first
+    x = layer.x(g, 0, first=first, real=real)
+    order = [0, rank - 1, *range(1, rank - 1)] if first else list(range(rank))
+    moved = [order.index(axis) for axis in perm]
+    if moved == list(range(rank)):
+        return Out(x, real=real)
+    turned = [moved[axis] for axis in (0, rank - 1, *range(1, rank - 1))] if rank > 2 else []
+    if turned == list(range(rank)):
+        return Out(x, first=True, real=real)
+    return Out(g.Transpose(x, perm=moved), real=real)

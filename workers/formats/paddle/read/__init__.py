@@ -13,6 +13,8 @@ from workers.formats.paddle.assemble import Assembled, assemble
 from workers.formats.paddle.net import Net, build
 from workers.formats.paddle.read import (
     activation,
+    arrays,
+    control,
     convolution,
     creation,
     elementwise,
@@ -20,6 +22,7 @@ from workers.formats.paddle.read import (
     linear,
     normalization,
     pooling,
+    recurrent,
     reduction,
     resize,
     shape,
@@ -32,7 +35,7 @@ from workers.formats.paddle.signatures import SIGNATURES
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, convolution, creation, elementwise, indexing, linear, normalization, pooling, reduction, resize, shape, slicing,
+    activation, arrays, control, convolution, creation, elementwise, indexing, linear, normalization, pooling, recurrent, reduction, resize, shape, slicing,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 

@@ -49,7 +49,8 @@ class Scope:
     """What all layers of one pass share.
 
     ``contents``: the elements of small integer tensors, flattened, as far as sizes of axes tell them. ``inputs``: the
-    graph inputs, where free sizes are found. ``block`` reads the operators of a block: (builder, block, environment).
+    graph inputs, where free sizes are found. ``block`` reads a block: (builder, operators, environment).
+    ``chosen`` are results of branches by what was chosen from (kept alive in ``held``).
     """
 
     file: str
@@ -58,6 +59,9 @@ class Scope:
     contents: dict[Value, tuple[Dim, ...]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     block: Callable[..., Any] | None = None
+    depth: int = 0
+    chosen: dict[tuple[int, int], Value] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
 
 
 class Layer:

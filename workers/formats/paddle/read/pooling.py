@@ -40,7 +40,8 @@ def pool(g: GraphBuilder, layer: Layer) -> Value:
 def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest: bool, places: int = 1) -> list[Value]:
     """Windows in the usual sense. Where ``ceil_mode`` lets the last one stand over, the pads say so.
 
-    An average that counts the padding (``exclusive`` false) is divided by the whole window everywhere.
+    An average that counts the padding (``exclusive`` false) counts it as far as it was asked for: what stands over
+    does not count, which a factor puts right.
     """
     axes = len(kernel)
     if any(size < 1 for size in kernel):
@@ -55,7 +56,28 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
         attributes["auto_pad"] = "SAME_UPPER"
     else:
         attributes |= _explicit(layer, x, kernel, strides, pads, largest)
-    return g.ops("MaxPool" if largest else "AveragePool", x, outputs=places, **attributes)
+    found = g.ops("MaxPool" if largest else "AveragePool", x, outputs=places, **attributes)
+    standing = _standing_over(x, kernel, strides, pads, attributes) if not largest and layer.flag("ceil_mode") else None
+    if standing is not None and attributes["count_include_pad"]:
+        return [g.Mul(found[0], layer.number(x, standing))]
+    return found
+
+
+def _standing_over(
+    x: Value, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], attributes: dict[str, object]
+) -> Array | None:
+    """Of every window its whole size over the size inside of picture and padding; None where all are whole."""
+    given = attributes.get("pads")
+    if given == list(pads) or not isinstance(given, list):
+        return None
+    axes = len(kernel)
+    factor: Array = np.ones([1] * axes)
+    for i, size in enumerate(int(dim) for dim in GraphBuilder.shape(x)[2:] if isinstance(dim, int)):
+        count = (size + given[i] + given[axes + i] - kernel[i]) // strides[i] + 1
+        starts = np.arange(count) * strides[i] - pads[i]
+        inside = np.minimum(starts + kernel[i], size + pads[i]) - starts
+        factor = factor * (kernel[i] / np.maximum(inside, 1)).reshape([-1 if j == i else 1 for j in range(axes)])
+    return factor
 
 
 def _explicit(

@@ -36,6 +36,7 @@ from workers.formats.tensorflow.read import (
     segments,
     sets,
     shape,
+    signal,
     slicing,
     spatial,
 )
@@ -48,7 +49,7 @@ from workers.options import Options
 # Importing a family registers its operators.
 FAMILIES = (
     activation, boxes, convolution, creation, elementwise, graph, image, indexing, linear, lists, normalization,
-    pooling, quantization, recurrent, reduction, refusals, segments, sets, shape, slicing, spatial,
+    pooling, quantization, recurrent, reduction, refusals, segments, sets, shape, signal, slicing, spatial,
 )  # fmt: skip
 
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")

@@ -73,8 +73,7 @@ def _fits(g: Builder, draft: Draft, cell: Cell, starts: Sequence[Entity]) -> boo
     sizes = {shape[-1] for shape in hidden if shape is not None and len(shape) == 2}
     same = len(sizes) == 1 and isinstance(next(iter(sizes)), int) and None not in hidden
     fresh = all(
-        isinstance(starts[i], TensorList) and not _filled(starts[i]) and value is h
-        for i, value in draft.written.items()
+        isinstance(starts[i], TensorList) and not _filled(starts[i]) and item is h for i, item in draft.written.items()
     )
     return same and fresh and all(gate.inside.complete for gate in cell.gates)
 

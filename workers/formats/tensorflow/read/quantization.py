@@ -1,1 +1,110 @@
-"""quantization"""
+"""Quantisation: what was trained with it (FakeQuant) becomes a pair of QuantizeLinear and DequantizeLinear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workers.formats.tensorflow.dtypes import F32, I8, I32, U8
+from workers.formats.tensorflow.read.builder import Builder
+from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
+from workers.formats.tensorflow.tensors import Array
+
+
+def nudged(low: Array, high: Array, least: int, most: int) -> tuple[Array, Array]:
+    """Scale and zero point: the range is moved so that zero is one of the steps."""
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    scale = np.where(high > low, (high - low) / (most - least), 1.0)
+    start = least - low / scale
+    zero = np.clip(np.floor(start + 0.5), least, most)
+    return scale.astype(np.float32), zero
+
+
+def _fake(g: Builder, layer: Layer, x: Value, low: Array, high: Array) -> Value:
+    bits = layer.i("num_bits", 8)
+    if not 2 <= bits <= 16:
+        raise layer.malformed(f"it quantises to {bits} bits")
+    least, most = int(layer.flag("narrow_range")), 2**bits - 1
+    scale, zero = nudged(low, high, least, most)
+    shift = zero.astype(np.float32) * scale
+    bottom, top = least * scale - shift, most * scale - shift
+    if bits == 8:
+        held = g.Max(g.Min(x, top.astype(np.float32)), bottom.astype(np.float32)) if least else x
+        axis = None if scale.ndim == 0 else len(layer.shape(x)) - 1
+        point = zero.astype(np.uint8)
+        stored = g.QuantizeLinear(held, scale, point, axis=axis)
+        return g.DequantizeLinear(stored, scale, point, axis=axis)
+    held = g.Max(g.Min(x, top.astype(np.float32)), bottom.astype(np.float32))
+    steps = g.Floor(g.Add(g.Div(g.Sub(held, bottom.astype(np.float32)), scale), np.float32(0.5)))
+    return g.Add(g.Mul(steps, scale), bottom.astype(np.float32))
+
+
+@reads("FakeQuantWithMinMaxArgs")
+def fake_quant_args(g: Builder, layer: Layer, x: Value) -> Value:
+    return _fake(g, layer, x, np.array(layer.f("min", -6.0)), np.array(layer.f("max", 6.0)))
+
+
+@reads("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
+def fake_quant_vars(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> Value:
+    limits = [layer.constant(g, value, "the range of its values") for value in (low, high)]
+    return _fake(g, layer, x, *limits)
+
+
+def _range(layer: Layer, g: Builder, low: Value, high: Value) -> tuple[float, float]:
+    ends = [layer.constant(g, value, "the range of its values") for value in (low, high)]
+    if any(end.size != 1 for end in ends):
+        raise layer.unsupported("it has a range of its own for every channel")
+    return float(ends[0].reshape(())), float(ends[1].reshape(()))
+
+
+def _linear(layer: Layer, kind: object, low: float, high: float) -> tuple[float, float]:
+    """(scale, offset) with value = scale * q + offset, for the mode of the node."""
+    signed, bits = kind == I8, 8
+    mode = layer.s("mode", "MIN_COMBINED")
+    if mode == "SCALED":
+        top = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+        least = -top - (0 if layer.flag("narrow_range") else 1) if signed else 0
+        scale = max(high / top, low / least if signed and least else 0.0)
+        return scale, 0.0
+    scale = (high - low) / (2**bits - 1)
+    return scale, low + (2 ** (bits - 1) * scale if signed else 0.0)
+
+
+@reads("Dequantize")
+def dequantize(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> Value:
+    if layer.element(x) not in (U8, I8):
+        raise layer.unsupported(f"it reads {layer.element(x).name} numbers")
+    scale, offset = _linear(layer, layer.element(x), *_range(layer, g, low, high))
+    value = g.Mul(cast(g, x, F32), np.float32(scale))
+    return g.Add(value, np.float32(offset)) if offset else value
+
+
+@reads("QuantizeV2")
+def quantize_v2(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> list[Value]:
+    """Half away from zero, except where round_mode says half to even."""
+    kind = layer.dtype("T", "DT_QUINT8")
+    if kind not in (U8, I8):
+        raise layer.unsupported(f"it makes {kind.name} numbers")
+    scale, offset = _linear(layer, kind, *_range(layer, g, low, high))
+    steps = g.Div(g.Sub(x, np.float32(offset)) if offset else x, np.float32(scale))
+    if layer.s("round_mode", "HALF_AWAY_FROM_ZERO") == "HALF_TO_EVEN":
+        steps = g.Round(steps)
+    else:
+        steps = g.Mul(g.Sign(steps), g.Floor(g.Add(g.Abs(steps), np.float32(0.5))))
+    ends = np.iinfo(kind.numpy())
+    held = g.Clip(steps, np.float32(ends.min), np.float32(ends.max))
+    return [g.Cast(cast(g, held, I32), to=int(kind)), low, high]
+
+
+@reads("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4")
+def quantize_and_dequantize(g: Builder, layer: Layer, x: Value, low: Value, high: Value, *bits: Value) -> Value:
+    """In the symmetric way: one scale, zero stays zero."""
+    count = layer.integers(g, bits[0], "the number of bits")[0] if bits else layer.i("num_bits", 8)
+    signed = layer.flag("signed_input", True)
+    if layer.i("axis", -1) != -1 or not layer.flag("range_given"):
+        raise layer.unsupported("its range is not given, or is one for every channel")
+    ends = _range(layer, g, low, high)
+    top = 2 ** (count - 1) - 1 if signed else 2**count - 1
+    least = (-top if layer.flag("narrow_range") else -top - 1) if signed else 0
+    factor = min(top / ends[1] if ends[1] > 0 else np.inf, least / ends[0] if signed and ends[0] < 0 else np.inf)
+    held = g.Clip(x, np.float32(least / factor), np.float32(top / factor))
+    return g.Div(g.Round(g.Mul(held, np.float32(factor))), np.float32(factor))

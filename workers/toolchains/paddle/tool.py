@@ -1,0 +1,175 @@
+"""Runs Paddle models in Paddle's inference predictor: python tool.py WORKDIR...
+
+Stand-alone: the standard library, numpy and paddle only. WORKDIR/request.json says what to run, WORKDIR/result.json and
+out.npz are the answer, progress goes as JSON lines to descriptor 3 if that is open.
+
+The predictor tells the kind of a program by its file's ending, and parameters of their own files by their folder: the
+files are linked under the names that it knows. Its graph optimisations are off.
+"""
+
+import json
+import os
+import struct
+import sys
+import time
+import traceback
+
+import numpy as np
+import paddle
+from paddle import inference
+
+PROTOCOL = 1
+
+
+def progress_is_open():
+    try:
+        os.fstat(3)
+        return True
+    except OSError:
+        return False
+
+
+PROGRESS = progress_is_open()
+
+
+class Refused(Exception):
+    """The request cannot be met; the arguments are its kind (unsupported, invalid) and why."""
+
+
+def request_of(folder):
+    with open(os.path.join(folder, "request.json"), "rb") as file:
+        return json.loads(file.read().decode("utf-8"))
+
+
+def is_params(head):
+    """A tensor's record: versions of 0 around the number of LoD levels, then the size of a small description."""
+    if len(head) < 22:
+        return False
+    version, levels = struct.unpack_from("<IQ", head)
+    if version or levels > 16:
+        return False
+    if levels:
+        return True
+    version, size, tag = struct.unpack_from("<IiB", head, 12)
+    return version == 0 and 2 <= size <= 1024 and tag == 8
+
+
+def find_files(folder, paths):
+    """The program, whether it is PIR, and the files of parameters, told apart by content."""
+    program, pir, params = None, False, []
+    for path in [os.path.join(folder, path) for path in paths]:
+        if path.lower().endswith((".info", ".yml", ".yaml", ".txt", ".md")):
+            continue
+        with open(path, "rb") as file:
+            head = file.read(4096)
+        if is_params(head):
+            params.append(path)
+        elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+            program, pir = program or path, True
+        elif head[:1] == b"\x0a":
+            program = program or path
+    if program is None:
+        raise Refused("invalid", "there is no program among the files")
+    return program, pir, params
+
+
+def config_of(folder, paths):
+    """The files under the names that the predictor knows."""
+    program, pir, params = find_files(folder, paths)
+    home = os.path.join(folder, "model")
+    os.makedirs(home, exist_ok=True)
+
+    def link(path, name):
+        target = os.path.join(home, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.lexists(target):
+            os.symlink(os.path.abspath(path), target)
+        return target
+
+    if len(params) > 1:
+        link(program, "__model__")
+        root = os.path.dirname(os.path.abspath(program))
+        for path in params:
+            name = os.path.relpath(os.path.abspath(path), root)
+            link(path, os.path.basename(path) if name.startswith("..") else name)
+        config = inference.Config(home)
+    else:
+        stem = link(program, "model.json" if pir else "model.pdmodel")
+        config = inference.Config(stem, link(params[0], "model.pdiparams") if params else "")
+    config.disable_gpu()
+    config.disable_mkldnn()
+    config.switch_ir_optim(False)
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(1)
+    return config
+
+
+def run_paddle(request, folder):
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        arrays = dict((name, file["a%d" % index]) for index, name in enumerate(request["input_names"]))
+    report(0, 1, "run")
+    predictor = inference.create_predictor(config_of(folder, request["model"]))
+    known = set(predictor.get_input_names())
+    missing, lacking = sorted(set(arrays) - known), sorted(known - set(arrays))
+    if missing:
+        raise Refused("unsupported", "the program has no input %s" % ", ".join(missing))
+    if lacking:
+        raise Refused("invalid", "the program also takes %s" % ", ".join(lacking))
+    made = list(predictor.get_output_names())
+    names = list(request.get("output_names") or made)
+    inner = sorted(set(names) - set(made))
+    if inner:
+        raise Refused("unsupported", "Paddle's predictor does not give %s" % ", ".join(inner))
+    for name, array in arrays.items():
+        handle = predictor.get_input_handle(name)
+        handle.reshape(array.shape)
+        handle.copy_from_cpu(np.ascontiguousarray(array))
+    times = [time.time()]
+    for _ in range(1 + request.get("options", {}).get("runs", 0)):
+        predictor.run()
+        results = [predictor.get_output_handle(name).copy_to_cpu() for name in names]
+        times.append(time.time())
+    # The first run also prepares the layers: it counts only when there is no other.
+    seconds = float(np.median(np.diff(times)[min(1, len(times) - 2) :]))
+    return {"output_names": names, "seconds": seconds}, results
+
+
+ACTIONS = {"run:paddle": run_paddle}
+
+
+def report(done, total, what):
+    """Progress as a line on descriptor 3, which must have been open from the start."""
+    if PROGRESS:
+        line = json.dumps({"event": "progress", "done": done, "total": total, "what": what})
+        os.write(3, (line + "\n").encode("utf-8"))
+
+
+def said(error):
+    """The sentence of a Paddle error, without the trace of its own source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "Error:" in line and not line.startswith("File")]
+    return (telling or lines or [type(error).__name__])[-1][:1000]
+
+
+def main(folder):
+    try:
+        request = request_of(folder)
+        if request.get("protocol") != PROTOCOL or request.get("action") not in ACTIONS:
+            raise Refused("invalid", "this tool speaks protocol %d: %s" % (PROTOCOL, ", ".join(sorted(ACTIONS))))
+        result, outputs = ACTIONS[request["action"]](request, folder)
+        np.savez(os.path.join(folder, "out.npz"), **dict(("a%d" % index, array) for index, array in enumerate(outputs)))
+        result.update(ok=True, outputs="out.npz")
+    except Refused as refused:
+        result = {"ok": False, "error": {"kind": refused.args[0], "message": refused.args[1]}}
+    except Exception as error:
+        traceback.print_exc()
+        theirs = isinstance(error, (RuntimeError, ValueError, NotImplementedError))
+        result = {"ok": False, "error": {"kind": "unsupported" if theirs else "failed", "message": said(error)}}
+    result["versions"] = {"paddle": paddle.__version__, "numpy": np.__version__, "python": sys.version.split()[0]}
+    with open(os.path.join(folder, "result.json"), "wb") as file:
+        file.write(json.dumps(result).encode("utf-8"))
+    return 0 if result["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(max([main(folder) for folder in sys.argv[1:]]))

@@ -10,7 +10,7 @@ from tests.workers.formats.cases import assert_same, run
 from tests.workers.formats.tensorflow.recorded import Recorded, recorded
 
 # Values may lie one step of the quantisation apart where both neighbours are equally near.
-STEPS = {"FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255}
+STEPS = {"FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255, "FakeQuantPerChannel": 3.5 / 255}
 
 
 @pytest.mark.parametrize("case", recorded(), ids=str)

@@ -18,12 +18,17 @@ RESIZES = {"ResizeBilinear": "linear", "ResizeNearestNeighbor": "nearest", "Resi
 def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
     """Neither align_corners nor half pixels is the legacy way: the source is the target times the scale.
 
-    Bilinear and bicubic give float32 whatever comes in. Cubic weights are Catmull-Rom's (-0.5) with half pixels,
-    where cells outside are left out, else Keys' -0.75.
+    Bilinear and bicubic give float32 whatever comes in.
     """
     layer.rank(x, 4)
     mode = RESIZES[layer.type]
     corners, half = layer.flag("align_corners"), layer.flag("half_pixel_centers")
+    target, sizes_now = g.numbers(size), layer.shape(x)[1:3]
+    if mode == "cubic" and target is not None and all(isinstance(dim, int) for dim in sizes_now):
+        rows, columns = (
+            cubic(int(a), b, corners, half) for a, b in zip(layer.sizes(x, 1, 3), target, strict=True)
+        )  # fmt: skip
+        return _by_weights(g, x, rows, columns)
     source = g.Transpose(x, perm=[0, 3, 1, 2])
     if mode != "nearest":
         source = cast(g, source, F32)
@@ -50,8 +55,35 @@ def resize_area(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
     target = layer.integers(g, size, "its size")
     sources = layer.sizes(x, 1, 3)
     rows, columns = (_area(a, b, layer.flag("align_corners")) for a, b in zip(sources, target, strict=True))
+    return _by_weights(g, x, rows, columns)
+
+
+def _by_weights(g: Builder, x: Value, rows: Array, columns: Array) -> Value:
+    """Rows and columns as weighted sums of the source's."""
     pixels = cast(g, g.Transpose(x, perm=[0, 3, 1, 2]), F32)
     return g.turn(g.MatMul(rows, g.MatMul(pixels, g.constant(columns.T.copy()))), [0, 2, 3, 1])
+
+
+def cubic(source: int, target: int, corners: bool, half: bool) -> Array:
+    """TensorFlow's weights [target, source]: its kernel comes from a table of 1024 steps.
+
+    With half pixels the kernel is Catmull-Rom's and cells outside are left out; else it is Keys' with -0.75, and the
+    edge stands for what lies outside.
+    """
+    a = -0.5 if half else -0.75
+    scale = (source - 1) / (target - 1) if corners and target > 1 else source / target
+    weights = np.zeros((target, source), np.float64)
+    for place in range(target):
+        at = (place + 0.5) * scale - 0.5 if half else place * scale
+        start = int(np.floor(at))
+        part = np.rint((at - start) * 1024) / 1024
+        near = [((a + 2) * t - (a + 3)) * t * t + 1 for t in (part, 1 - part)]
+        far = [((a * t - 5 * a) * t + 8 * a) * t - 4 * a for t in (1 + part, 2 - part)]
+        for cell, weight in zip(range(start - 1, start + 3), (far[0], near[0], near[1], far[1]), strict=True):
+            if not half or 0 <= cell < source:
+                weights[place, min(max(cell, 0), source - 1)] += weight
+    total = weights.sum(axis=1, keepdims=True)
+    return (weights / total if half else weights).astype(np.float32)
 
 
 def _area(source: int, target: int, corners: bool) -> Array:

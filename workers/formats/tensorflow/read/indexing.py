@@ -66,6 +66,9 @@ def one_hot(g: Builder, layer: Layer, indices: Value, depth: Value, on: Value, o
     places = g.Where(g.Less(places, np.array(0, np.int64)), np.array(2**31, np.int64), places)
     inside = g.Less(places, size)
     places = g.Where(inside, places, g.Mul(size, np.array([1], np.int64)))
+    if layer.element(on) not in (F32, I64):
+        hot = g.OneHot(places, size, np.array([0, 1], np.int64), axis=layer.i("axis", -1))
+        return g.Where(g.Equal(hot, np.array(1, np.int64)), on, off)
     values = g.Concat(g.Reshape(off, [1]), g.Reshape(on, [1]), axis=0)
     return g.OneHot(places, size, values, axis=layer.i("axis", -1))
 

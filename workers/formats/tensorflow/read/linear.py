@@ -143,7 +143,7 @@ def diag(g: Builder, layer: Layer, x: Value) -> Value:
 @reads("MatrixInverse")
 def matrix_inverse(g: Builder, layer: Layer, x: Value) -> Value:
     """Of 1 x 1 and 2 x 2 matrices by their formula; ONNX has no operator for larger ones."""
-    size = layer.sizes(x)[-1]
+    size = layer.size(x, -1)
     if size == 1:
         return g.Reciprocal(x)
     if size != 2:

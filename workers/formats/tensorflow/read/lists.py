@@ -204,6 +204,8 @@ def tensor_array_v3(scope: Scope, layer: Layer, size: Entity) -> list[Entity]:
 def _array(layer: Layer, handle: Entity, flow: Entity) -> TensorList:
     if isinstance(flow, TensorList):
         return flow
+    if isinstance(flow, ir.Value) and flow.shape is not None and layer.shape(flow):
+        return TensorList(layer.element(flow), flow)
     raise layer.unsupported("the flow of its array was lost in the graph")
 
 

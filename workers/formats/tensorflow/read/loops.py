@@ -119,13 +119,15 @@ def _draft(
     written: list[tuple[int, Entity]] = []
     for index, result in enumerate(after):
         if index in draft.inputs:
+            if isinstance(result, TensorList):
+                result = materialise(g, layer, result)
             if not isinstance(result, ir.Value):
                 raise layer.unsupported(f"a variable becomes {what_is(result)} in its body")
             draft.results[index] = cast(g, result, layer.element(draft.inputs[index]))
         elif isinstance(bound[index], TensorList) and not fixed[index]:
             written.append((index, result))
     for index, result in written:
-        _written(g, draft, index, result)
+        _written(g, draft, index, result, starts)
     draft.goes_on = boolean_value(g, layer, body.test(g, after))
     return draft
 
@@ -144,12 +146,14 @@ def boolean_value(g: Builder, layer: Layer, x: Entity) -> Value:
     return g.Reshape(flag, g.constant(np.zeros(0, np.int64))) if shape_of(flag) != () else flag
 
 
-def _written(g: Builder, draft: Draft, index: int, result: Entity) -> None:
+def _written(g: Builder, draft: Draft, index: int, result: Entity, starts: Sequence[Entity]) -> None:
     """A list written once a round, at the counter's place or behind the last item, is a scan output.
 
     One that is always written at the same place with a variable's next value holds that variable's last value.
     """
-    if not isinstance(result, TensorList) or result.mark != index or len(result.writes) != 1:
+    start = starts[index]
+    fresh = isinstance(start, TensorList) and start.dense is None and not start.writes
+    if not fresh or not isinstance(result, TensorList) or result.mark != index or len(result.writes) != 1:
         raise ReadInLoop(index)
     place, item = result.writes[0]
     if place is not None and g.numbers(place) is not None:
@@ -158,14 +162,10 @@ def _written(g: Builder, draft: Draft, index: int, result: Entity) -> None:
             raise ReadInLoop(index)
         draft.placed[index] = (place, twin)
         return
-    if place is not None and not _is_counter(g, draft, place):
+    counter = counter_index(draft, place) if place is not None else None
+    if place is not None and (counter is None or not counts(g, draft, counter, starts[counter])):
         raise ReadInLoop(index)
     draft.written[index] = item
-
-
-def _is_counter(g: Builder, draft: Draft, place: Value) -> bool:
-    index = counter_index(draft, place)
-    return index is not None
 
 
 def counter_index(draft: Draft, place: Value) -> int | None:
@@ -236,8 +236,6 @@ def _emit(scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft, bo
     from workers.formats.tensorflow.read.control import own
 
     g, inner = scope.g, draft.g
-    for index in draft.written:
-        _check_list(scope, layer, starts, draft, index)
     rounds = trips(scope, starts, draft)
     first = g.constant(np.array(True)) if rounds is not None else boolean_value(g, layer, body.test(g, starts))
     assert draft.goes_on is not None
@@ -262,12 +260,6 @@ def _emit(scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft, bo
 def _count(g: Builder, rounds: Value | None) -> Dim:
     known = g.contents(rounds)
     return known.items[0] if known is not None else None
-
-
-def _check_list(scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft, index: int) -> None:
-    start = starts[index]
-    if not isinstance(start, TensorList) or start.dense is not None or start.writes:
-        raise layer.unsupported("it writes into a list that already has items")
 
 
 def listed(scope: Scope, layer: Layer, start: Entity, scanned: Value, rounds: Value | None) -> TensorList:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.tensorflow.dtypes import BOOL, I64
+from workers.formats.tensorflow.dtypes import BOOL, F32, F64, FLOATS, I64
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, vector, whole
 
@@ -20,9 +20,11 @@ def where(g: Builder, layer: Layer, x: Value) -> Value:
 def unique(g: Builder, layer: Layer, x: Value, *axis: Value) -> list[Value]:
     """In the order of first appearance; the second output is where each element went."""
     layer.rank(x, 1)
-    found, _, places, counts = g.ops("Unique", x, outputs=4, sorted=0)
+    kind = layer.element(x)
+    plain = x if kind in (F32, F64, I64) else cast(g, x, F32 if kind in FLOATS else I64)
+    found, _, places, counts = g.ops("Unique", plain, outputs=4, sorted=0)
     index = layer.dtype("out_idx", "DT_INT32")
-    return [found, cast(g, places, index), cast(g, counts, index)]
+    return [cast(g, found, kind), cast(g, places, index), cast(g, counts, index)]
 
 
 @reads("ListDiff", "SetDiff1d")
@@ -107,8 +109,8 @@ def _binary(g: Builder, layer: Layer, x: Value) -> Value:
 
 def _bincount_rows(g: Builder, layer: Layer, x: Value, size: Value, weights: Value) -> Value:
     places, count = whole(g, x), vector(g, size)
-    kind = layer.element(weights).numpy()
-    hot = g.OneHot(g.Min(places, count), g.Add(count, [1]), np.array([0, 1], kind), axis=-1)
+    hot = g.OneHot(g.Min(places, count), g.Add(count, [1]), np.array([0, 1], np.int64), axis=-1)
+    hot = cast(g, hot, layer.element(weights))
     if layer.shape(weights) and layer.shape(weights)[-1] != 0:
         hot = g.Mul(hot, g.Unsqueeze(weights, [-1]))
     return _binary(g, layer, g.Slice(g.ReduceSum(hot, [1], keepdims=0), [0], count, [1]))

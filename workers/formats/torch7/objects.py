@@ -16,7 +16,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Table:
     """A Lua table. Whole numbers are int keys; a key may be a table or an object as well, compared by identity."""
 
@@ -33,7 +33,7 @@ class Table:
         return found
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Storage:
     """``size`` elements; ``load`` gives them as a flat array, a view on the mapped file where the file is binary."""
 
@@ -47,7 +47,7 @@ class Storage:
         return [int(value) for value in self.load()]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Tensor:
     """A strided view on a storage. Axes and ``offset`` are zero-based; without a storage the tensor is empty."""
 
@@ -84,14 +84,14 @@ class Tensor:
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, steps, writeable=False)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Function:
     """A Lua function: never evaluated."""
 
     size: int
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Object:
     """An object of a Torch class. ``parts`` are what the class wrote, nearly always one table of fields."""
 

@@ -348,6 +348,16 @@ def test_every_refusal_in_the_table_has_a_reason() -> None:
     assert all(len(reason) > 20 for reason in table.values() if reason)
 
 
+def test_a_node_that_selects_by_a_table_is_malformed(tmp_path: Path) -> None:
+    start: Table = Table({"annotations": Table()})
+    chosen = Table({"selectindex": Table({"self": start}), "mapindex": Table({1: start})})
+    end = Table({"mapindex": Table({1: chosen})})
+    nodes = [Object("nngraph.Node", 1, [Table({"data": data})]) for data in (start, chosen, end)]
+    net = module("nn.gModule", nInputs=1, innode=nodes[0], outnode=nodes[2], forwardnodes=nodes)
+    with pytest.raises(MalformedModel, match="that is no number"):
+        read_net(net, tmp_path, **SHAPE)
+
+
 def test_an_error_is_always_ours(tmp_path: Path) -> None:
     with pytest.raises(ConversionError):
         read_net(module("nn.Sequential", modules=[3, "x"]), tmp_path, **SHAPE)

@@ -72,7 +72,8 @@ def _value(run: Run, layer: Layer, node: Table, values: dict[int, Data], name: s
         if is_missing(data) and not isinstance(data, list):
             return data
         if not isinstance(data, list) or not isinstance(select, int) or not 0 < select <= len(data):
-            raise layer.malformed(f"a node selects element {select} of something without it")
+            which = select if isinstance(select, int) else "that is no number"
+            raise layer.malformed(f"a node selects an element, {which}, of something without it")
         data = data[select - 1]
     module = node.get("module")
     return run.module(module, data, name) if isinstance(module, Object) else data

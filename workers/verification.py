@@ -19,11 +19,12 @@ from workers import toolchains
 from workers.errors import Canceled, CheckerFailed, ConversionError
 from workers.formats.contract import Export, Format, Note, Progress, Verifier, WriteRequest, Written, no_progress
 from workers.hub.load import load as load_model
-from workers.options import Options
+from workers.options import Options, Tolerance
 from workers.parity.bisection import bisect
 from workers.parity.check import Runs, compare_runs, randomness, worst_sample
 from workers.parity.divergence import PeekOnnx, Subject, compare_layers, explained, first_divergence
 from workers.parity.draw import draw
+from workers.parity.quantised import tolerances
 from workers.parity.runtime import CUDA, RuntimeRefused, Session, devices, latency
 from workers.parity.samples import Sample, load, save
 from workers.report.schema import Comparison, Divergence, Latency
@@ -45,6 +46,7 @@ class Bench:
     progress: Progress = no_progress
     samples: list[Sample] = field(default_factory=list)
     saved_samples: list[Path] = field(default_factory=list)
+    tolerances: dict[str, Tolerance] = field(default_factory=dict)
     _reference: Runs | None = None
     _latency: Latency | None = None
 
@@ -58,6 +60,8 @@ class Bench:
         except RuntimeRefused as error:
             raise CheckerFailed(f"onnxruntime does not load the converted model: {error}") from error
         self._reference = Runs(REFERENCE, session.run)
+        if self.options.tolerance is None:
+            self.tolerances = tolerances(self.hub)
         inputs, outputs = self.hub.graph.inputs, self.hub.graph.outputs
         self.samples = [load(path, inputs, outputs, name=path.name) for path in given]
         if not self.samples:
@@ -117,8 +121,9 @@ class Bench:
             return _unverified("hub", REFERENCE, str(error))
         result = Runs("onnxruntime CUDA", session.run)
         return compare_runs(
-            "hub", self.reference, result, self.samples, tolerance=self.options.tolerance, provider=CUDA
-        )
+            "hub", self.reference, result, self.samples,
+            tolerance=self.options.tolerance, tolerances=self.tolerances, provider=CUDA,
+        )  # fmt: skip
 
     # --- a target against the hub ---------------------------------------------------------------------------------
 
@@ -238,7 +243,7 @@ class Bench:
     ) -> Comparison:
         return compare_runs(
             subject, reference, result, samples,
-            tolerance=self.options.tolerance, doubts=doubts, progress=self.progress,
+            tolerance=self.options.tolerance, tolerances=self.tolerances, doubts=doubts, progress=self.progress,
         )  # fmt: skip
 
     def _best_reference(self) -> Runs:

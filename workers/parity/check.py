@@ -82,13 +82,14 @@ def compare_runs(
     samples: Sequence[Sample],
     *,
     tolerance: Tolerance | None = None,
+    tolerances: Mapping[str, Tolerance] | None = None,
     doubts: Sequence[str] = (),
     provider: str = CPU,
     independent: bool = True,
     latency: Sequence[Latency] = (),
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
-    """Hold ``result`` against ``reference`` on every sample.
+    """Hold ``result`` against ``reference`` on every sample; ``tolerances`` are those of outputs with their own.
 
     ``verified`` when all outputs agree (``round_trip`` when the reference is not ``independent`` of our own code);
     ``mismatched`` when one disagrees, but with ``doubts`` about a runtime that proves nothing and is ``unverified``, as
@@ -98,9 +99,9 @@ def compare_runs(
     for done, sample in enumerate(samples):
         if progress is not None:
             progress(done, len(samples), sample.name)
-        _hold(tally, reference, result, sample, tolerance)
+        _hold(tally, reference, result, sample, tolerance, tolerances or {})
     verdict, reason = _verdict(tally, doubts, independent)
-    bounds = max(tally.bounds, key=lambda held: held.rtol, default=tolerance or FLOAT32)
+    bounds = max(tally.bounds, key=lambda held: (held.rtol, held.atol), default=tolerance or FLOAT32)
     return Comparison(
         subject=subject,
         against=reference.title,
@@ -125,7 +126,14 @@ class _Tally:
     finite: bool = False
 
 
-def _hold(tally: _Tally, reference: Runs, result: Runs, sample: Sample, tolerance: Tolerance | None) -> None:
+def _hold(
+    tally: _Tally,
+    reference: Runs,
+    result: Runs,
+    sample: Sample,
+    tolerance: Tolerance | None,
+    own: Mapping[str, Tolerance],
+) -> None:
     """Compare one sample, or note who refused it."""
     wanted, why_not = _outputs(reference, sample)
     got, why_neither = _outputs(result, sample)
@@ -139,11 +147,11 @@ def _hold(tally: _Tally, reference: Runs, result: Runs, sample: Sample, toleranc
         tally.refusals.append(f"{reference.title} has no outputs for the sample {sample.name}")
     else:
         tensors = [
-            compare(name, array, got[name], tolerance) if name in got else missing(name, array)
+            compare(name, array, got[name], own.get(name, tolerance)) if name in got else missing(name, array)
             for name, array in wanted.items()
         ]
         tally.failed += [(sample.name, metrics) for metrics in tensors if not metrics.passed]
-        tally.bounds += [tolerance_for(array.dtype, tolerance) for array in wanted.values()]
+        tally.bounds += [tolerance_for(array.dtype, own.get(name, tolerance)) for name, array in wanted.items()]
         tally.finite |= any(_has_finite(array) for array in wanted.values())
         tally.unheld |= set(got) - set(wanted)
         shapes = {name: list(array.shape) for name, array in sample.inputs.items()}

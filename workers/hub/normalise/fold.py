@@ -15,12 +15,13 @@ from workers.report.schema import Change
 def fold_constants(model: ir.Model, options: Options) -> list[Change]:
     """Replace nodes of the main graph whose inputs are all small constants by their results.
 
-    A node that gives a graph output stays, for an output must come from a node.
+    A node that gives a graph output stays, for an output must come from a node; so do weights that are quantised, for
+    they are meant to be.
     """
     folded = []
     builder = GraphBuilder(graph=model.graph)
     for node in list(model.graph):
-        if any(value.is_graph_output() for value in node.outputs):
+        if node.op_type == "DequantizeLinear" or any(value.is_graph_output() for value in node.outputs):
             continue
         arrays = fold(node)
         if arrays is None:

@@ -125,3 +125,17 @@ def test_lists_of_one_number_are_scalars_for_range() -> None:
     found, before, after = operators(model(body))
     assert found == ["Shape", "Reshape", "Range", "Cast"]
     same(before, after, X)
+
+
+def test_quantised_weights_stay_quantised() -> None:
+    """What is quantised is meant to be: int8 weights turned into floats are four times as large, and round elsewhere."""
+    ops, before, after = operators("""
+        <ir_version: 10, opset_import: ["" : 21]>
+        net (float[2, 3, 4] x) => (float[2, 3, 5] y)
+        <float s = {0.5}, int8[4, 5] w = {1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}> {
+            dense = DequantizeLinear(w, s)
+            y = MatMul(x, dense)
+        }
+    """)
+    assert ops == ["DequantizeLinear", "MatMul"]
+    same(before, after, X)

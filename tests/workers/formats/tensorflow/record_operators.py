@@ -86,7 +86,9 @@ def elementwise():
         names = ("y", "x") if op == "Atan2" else ("x", "y")
         case(op, lambda a, b, op=op, n=names: getattr(R, op)(**dict(zip(n, (a, b), strict=True))), a=f(3, 4), b=f(3, 4))
         if op not in ("RealDiv", "Atan2"):
-            divisor = np.where(ints(3, 4) == 0, 3, ints(3, 4, low=1)).astype(np.int32) * np.array([1, -1, 1, -1], np.int32)
+            divisor = np.where(ints(3, 4) == 0, 3, ints(3, 4, low=1)).astype(np.int32) * np.array(
+                [1, -1, 1, -1], np.int32
+            )
             case(op + "_int", lambda a, b, op=op: getattr(R, op)(x=a, y=b), a=ints(3, 4), b=divisor)
     case("Add_broadcast", lambda a, b: a + b, a=f(2, 3, 4), b=f(3, 1))
     case("AddN", lambda a, b, c: tf.add_n([a, b, c]), a=f(3, 4), b=f(3, 4), c=f(3, 4))
@@ -288,7 +290,11 @@ def indexing():
         case("TensorScatter" + op, lambda t, u, op=op, p=places: getattr(R, "TensorScatter" + op)(
             tensor=t, indices=p, updates=u), t=f(5, 2), u=f(len(places), 2), free=False)  # fmt: skip
     for axis in (-1, 0, 1):
-        case(f"OneHot_{axis}", lambda i, a=axis: tf.one_hot(i, 4, 2.0, -1.0, axis=a), i=np.array([[0, 3], [4, -1]], np.int32))
+        case(
+            f"OneHot_{axis}",
+            lambda i, a=axis: tf.one_hot(i, 4, 2.0, -1.0, axis=a),
+            i=np.array([[0, 3], [4, -1]], np.int32),
+        )
     case("TopKV2", lambda x: tuple(tf.math.top_k(x, 3)), x=x)
     case("InTopKV2", lambda p, t: tf.math.in_top_k(t, p, 2), p=f(4, 5), t=ints(4, low=0, high=5))
     case("Unique", lambda x: tuple(tf.unique(x)), x=ints(9, low=0, high=4))
@@ -309,7 +315,9 @@ def indexing():
         v=f(2), b=f(2, 4), free=False)  # fmt: skip
     ids = np.array([0, 0, 2, 2], np.int32)
     for op in ("Sum", "Mean", "Max", "Min", "Prod"):
-        case("Segment" + op, lambda x, op=op: getattr(R, "Segment" + op)(data=x, segment_ids=ids), x=f(4, 3), free=False)
+        case(
+            "Segment" + op, lambda x, op=op: getattr(R, "Segment" + op)(data=x, segment_ids=ids), x=f(4, 3), free=False
+        )
         if op != "Mean":
             case("UnsortedSegment" + op, lambda x, op=op: getattr(R, "UnsortedSegment" + op)(
                 data=x, segment_ids=[2, -1, 0, 2], num_segments=4), x=f(4, 3), free=False)  # fmt: skip
@@ -356,7 +364,9 @@ def images():
     for method in ("bilinear", "nearest"):
         case("CropAndResize_" + method, lambda x, b, m=method: tf.image.crop_and_resize(
             x, b, [0, 1, 1, 0], [4, 3], m, 0.5), x=x, b=boxes, free=False)  # fmt: skip
-    case("CropAndResize_one", lambda x, b: tf.image.crop_and_resize(x, b, [0, 1, 1, 0], [1, 1]), x=x, b=boxes, free=False)
+    case(
+        "CropAndResize_one", lambda x, b: tf.image.crop_and_resize(x, b, [0, 1, 1, 0], [1, 1]), x=x, b=boxes, free=False
+    )
     rgb = RNG.uniform(0, 1, (2, 4, 4, 3)).astype(np.float32)
     case("RGBToHSV", lambda x: tf.image.rgb_to_hsv(x), x=rgb)
     case("HSVToRGB", lambda x: tf.image.hsv_to_rgb(x), x=rgb)
@@ -373,7 +383,12 @@ def images():
     corners = RNG.uniform(0, 0.6, (12, 2)).astype(np.float32)
     rects = np.concatenate([corners, corners + RNG.uniform(0.1, 0.4, (12, 2)).astype(np.float32)], 1)
     scores = RNG.permutation(12).astype(np.float32) / 12
-    case("NMS_V2", lambda b, s: R.NonMaxSuppressionV2(boxes=b, scores=s, max_output_size=5, iou_threshold=0.3), b=rects, s=scores)
+    case(
+        "NMS_V2",
+        lambda b, s: R.NonMaxSuppressionV2(boxes=b, scores=s, max_output_size=5, iou_threshold=0.3),
+        b=rects,
+        s=scores,
+    )
     case("NMS_V3", lambda b, s: tf.image.non_max_suppression(b, s, 8, 0.4, 0.3), b=rects, s=scores)
     case("NMS_V4", lambda b, s: tuple(R.NonMaxSuppressionV4(boxes=b, scores=s, max_output_size=9, iou_threshold=0.4,
          score_threshold=0.3, pad_to_max_output_size=True)), b=rects, s=scores)  # fmt: skip
@@ -387,7 +402,9 @@ def images():
 def quantized():
     case("FakeQuantArgs", lambda x: tf.quantization.fake_quant_with_min_max_args(x, -3, 2), x=f(3, 4) * 3)
     case("FakeQuantVars", lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -0.7, 2.3), x=f(3, 4) * 3)
-    case("FakeQuantVars_narrow", lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.0, 8, True), x=f(3, 4))
+    case(
+        "FakeQuantVars_narrow", lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.0, 8, True), x=f(3, 4)
+    )
     case("FakeQuantVars_4", lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -1.0, 1.5, 4), x=f(3, 4))
     case("FakeQuantPerChannel", lambda x: tf.quantization.fake_quant_with_min_max_vars_per_channel(
         x, [-1.0, -2.0, -0.5, 0.0], [1.0, 1.5, 0.7, 3.0]), x=f(3, 4) * 2)  # fmt: skip
@@ -397,7 +414,9 @@ def quantized():
 
 def signals():
     case("RFFT_abs", lambda x: tf.abs(tf.signal.rfft(x)), x=f(3, 8))
-    case("RFFT_parts", lambda x: (tf.math.real(tf.signal.rfft(x, [6])), tf.math.imag(tf.signal.rfft(x, [6]))), x=f(3, 8))
+    case(
+        "RFFT_parts", lambda x: (tf.math.real(tf.signal.rfft(x, [6])), tf.math.imag(tf.signal.rfft(x, [6]))), x=f(3, 8)
+    )
     case("IRFFT", lambda x: tf.signal.irfft(tf.signal.rfft(x)), x=f(3, 8))
     case("FFT", lambda a, b: tf.abs(tf.signal.fft(tf.complex(a, b))), a=f(3, 8), b=f(3, 8))
 
@@ -421,7 +440,11 @@ def recurrent():
 
 def control():
     case("cond", lambda x, n: tf.cond(tf.reduce_sum(n) > 0, lambda: x * 2, lambda: x - 1), x=f(2, 3), n=ints(1, low=1))
-    case("while_sum", lambda x: tf.while_loop(lambda i, a: i < 5, lambda i, a: (i + 1, a * 0.5 + 1), [0, x])[1], x=f(2, 3))
+    case(
+        "while_sum",
+        lambda x: tf.while_loop(lambda i, a: i < 5, lambda i, a: (i + 1, a * 0.5 + 1), [0, x])[1],
+        x=f(2, 3),
+    )
     case("while_data", lambda x: tf.while_loop(lambda a: tf.reduce_sum(a) < 100.0, lambda a: a * 2, [x]), x=pos(2, 3))
     case("case", lambda x, n: tf.switch_case(n[0], [lambda: x, lambda: x * 2, lambda: x * 3]), x=f(2, 3),
          n=np.array([2], np.int32), free=False)  # fmt: skip

@@ -103,7 +103,7 @@ class Reading:
             return None
         if node.op_type in ACTIVATIONS:
             return ACTIVATIONS[node.op_type], node.inputs[0]
-        if node.op_type == "Clip":
+        if node.op_type in ("Clip", "Mul", "Div"):
             return self._hard_sigmoid(node)
         if node.op_type in ("Split", "Slice"):
             inner = node.inputs[0].producer()
@@ -112,15 +112,26 @@ class Reading:
         return None
 
     def _hard_sigmoid(self, node: ir.Node) -> tuple[tuple[str, float, float], Value] | None:
-        """clip(alpha * x + beta, 0, 1)."""
-        limits = [self.number(value) for value in node.inputs[1:3]]
-        if limits != [0.0, 1.0] or node.inputs[0] is None:
+        """clip(alpha * x + beta, 0, 1), or clip(x + beta, 0, n) / n."""
+        share = 1.0
+        if node.op_type in ("Mul", "Div"):
+            inner = node.inputs[0].producer() if node.inputs[0] is not None else None
+            factor = self.number(node.inputs[1])
+            if inner is None or inner.op_type != "Clip" or not factor:
+                return None
+            share, node = (factor if node.op_type == "Mul" else 1 / factor), inner
+        low, high = (self.number(value) for value in (*node.inputs[1:3], None, None)[:2])
+        if low != 0.0 or high is None or abs(high * share - 1.0) > 1e-6 or node.inputs[0] is None:
             return None
         for inside, beta in self.pairs(node.inputs[0], "Add"):
+            shift = self.number(beta)
+            if shift is None:
+                continue
             for x, alpha in self.pairs(inside, "Mul"):
-                a, b = self.number(alpha), self.number(beta)
-                if a is not None and b is not None:
-                    return ("HardSigmoid", a, b), x
+                slope = self.number(alpha)
+                if slope is not None:
+                    return ("HardSigmoid", slope * share, shift * share), x
+            return ("HardSigmoid", share, shift * share), inside
         return None
 
     def number(self, value: Value | None) -> float | None:

@@ -203,8 +203,8 @@ class Builder(GraphBuilder):
         sink = SINKS.get(op_type)
         return sink(self, op_type, values, outputs, attributes) if sink is not None else None
 
-    def _transposed(self, x: Value, attributes: Mapping[str, Any]) -> list[Value] | None:
-        """Transposes one after the other are one, or none."""
+    def _transposed(self, x: Value, attributes: Mapping[str, Any], *, keep: bool = False) -> list[Value]:
+        """Transposes one after the other are one, or none; one that only moves axes of size 1 is a reshape."""
         perm = tuple(attributes.get("perm") or reversed(range(self.rank(x))))
         producer = x.producer()
         if producer is not None and producer.op_type == "Transpose" and producer.inputs[0] is not None:
@@ -212,7 +212,23 @@ class Builder(GraphBuilder):
             x, perm = producer.inputs[0], tuple(before[axis] for axis in perm)
         if perm == tuple(range(len(perm))):
             return [x]
-        return [self._transpose(x, perm)]
+        found = None if keep else self._as_reshape(x, perm)
+        return [found if found is not None else self._transpose(x, perm)]
+
+    def _as_reshape(self, x: Value, perm: tuple[int, ...]) -> Value | None:
+        dims = shape_of(x)
+        if dims is None or len(dims) != len(perm) or self.is_const(x):
+            return None
+        moved = [dims[axis] for axis in perm]
+        moving = [axis for axis in perm if dims[axis] != 1]
+        if moving != sorted(moving) or sum(not isinstance(dim, int) for dim in moved) > 1 or 0 in moved:
+            return None
+        node = x.producer()
+        source = node.inputs[0] if node is not None and node.op_type == "Reshape" else x
+        if (x, perm) not in self.turns:
+            target = [dim if isinstance(dim, int) else -1 for dim in moved]
+            self.turns[x, perm] = self.reshaped(super().ops("Reshape", source, target, outputs=1)[0], moved)
+        return self.turns[x, perm]
 
     def _transpose(self, x: Value, perm: tuple[int, ...]) -> Value:
         builder: Builder | None = self
@@ -228,7 +244,9 @@ class Builder(GraphBuilder):
 
     def turn(self, x: Value, perm: Sequence[int]) -> Value:
         """The transpose of a value that a layer computed channels-first; what reads it may be moved in front."""
-        result = self.ops("Transpose", x, outputs=1, perm=list(perm))[0]
+        if self.is_const(x):
+            return self.ops("Transpose", x, outputs=1, perm=list(perm))[0]
+        result = self._transposed(x, {"perm": list(perm)}, keep=True)[0]
         producer = result.producer()
         if producer is not None and producer.op_type == "Transpose" and producer.inputs[0] is not None:
             self.turned.setdefault(result, (producer.inputs[0], tuple(producer.attributes["perm"].as_ints())))

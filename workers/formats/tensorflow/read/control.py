@@ -10,7 +10,6 @@ import onnx_ir as ir
 from workers.formats.tensorflow.dtypes import BOOL, I64
 from workers.formats.tensorflow.graph import Graph, Ref
 from workers.formats.tensorflow.read.builder import Builder
-from workers.formats.tensorflow.read.frames import Loop
 from workers.formats.tensorflow.read.layer import Entity, Layer, Value, cast, handles
 from workers.formats.tensorflow.read.loops import Body, loop
 from workers.formats.tensorflow.read.network import Scope, truth, what_is
@@ -156,7 +155,9 @@ def _source(graph: Graph, ref: Ref) -> tuple[str, int]:
 @handles("Exit", "RefExit")
 def exit_(scope: Scope, layer: Layer, *outside: Entity) -> Entity:
     """The whole loop is read at its first exit; the others find their values then."""
-    frame: Loop = scope.frames.loops[layer.node.name]
+    frame = scope.frames.loops.get(layer.node.name)
+    if frame is None:
+        raise layer.malformed("it leaves a loop that the graph does not have")
     starts: list[Entity] = scope.read([variable.start for variable in frame.variables], layer.node.name)
     same = [_source(scope.graph, variable.back)[0] in (variable.switch, variable.merge) for variable in frame.variables]
 

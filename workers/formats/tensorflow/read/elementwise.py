@@ -124,6 +124,8 @@ def atan2(g: Builder, layer: Layer, y: Value, x: Value) -> Value:
 
 @reads("ClipByValue")
 def clip_by_value(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> Value:
+    if not layer.shape(low) and not layer.shape(high):
+        return g.Clip(x, low, high)
     return g.Min(g.Max(x, low), high)
 
 

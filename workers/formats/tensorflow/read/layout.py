@@ -197,6 +197,19 @@ def squeeze(b: Builder, op_type: str, values: Values, outputs: int, attributes: 
     return [_dropped(b, b.Squeeze(source, sorted(perm[axis] for axis in gone)), perm, gone)]
 
 
+def unsqueeze(b: Builder, op_type: str, values: Values, outputs: int, attributes: Mapping[str, Any]) -> Results:
+    """One new axis, put in front of the axis that it stands in front of."""
+    x = values[0]
+    axes = b.numbers(values[1]) if len(values) > 1 else None
+    if x is None or x not in b.turned or axes is None or len(axes) != 1:
+        return None
+    source, perm = b.turned[x]
+    axis = axes[0] % (len(perm) + 1)
+    place = perm[axis] if axis < len(perm) else len(perm)
+    moved = [old + (old >= place) for old in perm]
+    return [b.turn(b.Unsqueeze(source, [place]), [*moved[:axis], place, *moved[axis:]])]
+
+
 def reshape(b: Builder, op_type: str, values: Values, outputs: int, attributes: Mapping[str, Any]) -> Results:
     """Where only axes of size 1 moved, the data lie in the same order, and the transpose is not needed."""
     x = values[0]
@@ -249,6 +262,6 @@ SINKS: dict[str, Sink] = {
     **dict.fromkeys(_BROADCAST, broadcast),
     **dict.fromkeys(_REDUCE, reduce),
     "ArgMax": arg, "ArgMin": arg, "Softmax": along, "LogSoftmax": along, "Concat": concat, "Split": split, "Pad": pad,
-    "Slice": slice_, "Gather": gather, "Squeeze": squeeze, "Reshape": reshape, "Shape": shape, "Tile": tile,
-    "Expand": tile,
+    "Slice": slice_, "Gather": gather, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Reshape": reshape, "Shape": shape,
+    "Tile": tile, "Expand": tile,
 }  # fmt: skip

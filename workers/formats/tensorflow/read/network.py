@@ -194,6 +194,7 @@ class Scope:
         try:
             with self.g.layer(layer.name, node.op):
                 if special is not None:
+                    _bind(special, layer, self, inputs)
                     return as_list(special(self, layer, *inputs))
                 rule = reads.find(node.op)
                 if rule is None:
@@ -216,12 +217,7 @@ class Scope:
         for entity in inputs:
             if not isinstance(entity, ir.Value):
                 raise layer.unsupported(f"it works with {what_is(entity)}")
-        form = _SIGNATURES.setdefault(rule, signature(rule))
-        try:
-            form.bind(self.g, layer, *inputs)
-        except TypeError:
-            wanted = len(form.parameters) - 2
-            raise layer.malformed(f"it has {len(inputs)} inputs where the type takes {wanted}") from None
+        _bind(rule, layer, self.g, inputs)
         return rule(self.g, layer, *inputs)
 
     def _name(self, layer: Layer, results: Sequence[Entity], start: int) -> None:
@@ -263,6 +259,19 @@ class Scope:
 
 
 PLENTY = 64
+"""Outputs that a node without results stands for."""
+
+
+def _bind(rule: Rule, layer: Layer, first: object, inputs: Sequence[Entity]) -> None:
+    """Refuse a node with more or fewer inputs than its type takes."""
+    form = _SIGNATURES.setdefault(rule, signature(rule))
+    try:
+        form.bind(first, layer, *inputs)
+    except TypeError:
+        wanted = len(form.parameters) - 2
+        raise layer.malformed(f"it has {len(inputs)} inputs where the type takes {wanted}") from None
+
+
 LIVES = ("Merge", "RefMerge", "Switch", "RefSwitch")
 
 

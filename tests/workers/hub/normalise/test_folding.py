@@ -128,7 +128,7 @@ def test_lists_of_one_number_are_scalars_for_range() -> None:
 
 
 def test_quantised_weights_stay_quantised() -> None:
-    """What is quantised is meant to be: int8 weights turned into floats are four times as large, and round elsewhere."""
+    """What is quantised is meant to be: as floats, int8 weights are four times as large, and round elsewhere."""
     ops, before, after = operators("""
         <ir_version: 10, opset_import: ["" : 21]>
         net (float[2, 3, 4] x) => (float[2, 3, 5] y)

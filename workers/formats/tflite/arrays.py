@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import ml_dtypes
@@ -15,7 +16,7 @@ from workers.inspect.budget import BUDGET, check_declared
 
 Array = npt.NDArray[Any]
 # Element types that numpy has under the same name, little-endian as in the file.
-PLAIN = {
+PLAIN: dict[str, np.dtype[Any]] = {
     name: np.dtype(name).newbyteorder("<")
     for name in ("float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64",
                  "uint64", "complex64", "complex128")
@@ -26,8 +27,9 @@ PACKED = {"int4": (4, True), "uint4": (4, False), "int2": (2, True)}
 
 def numpy_type(kind: str) -> np.dtype[Any]:
     """What an array of this element type has as its dtype; those narrower than a byte are widened to one."""
-    if kind in PLAIN:
-        return PLAIN[kind]
+    found: np.dtype[Any] | None = PLAIN.get(kind)
+    if found is not None:
+        return found
     if kind == "bfloat16":
         return np.dtype(ml_dtypes.bfloat16)
     if kind in PACKED:
@@ -53,7 +55,7 @@ def flat(tensor: Tensor, count: int, file: str) -> Array:
         expect = -(-count * bits // 8)
     else:
         dtype = numpy_type(tensor.type)
-        if dtype == object:
+        if dtype.kind == "O":
             raise MalformedModel(f"{file!r}: tensor {tensor.name!r} is of type {tensor.type} and has data", file=file)
         expect = count * dtype.itemsize
     if len(data) < expect or (len(data) > expect and tensor.type not in PACKED):
@@ -63,7 +65,7 @@ def flat(tensor: Tensor, count: int, file: str) -> Array:
         )  # fmt: skip
     if tensor.type in PACKED:
         return unpacked(np.frombuffer(data, np.uint8, expect), count, bits, signed)
-    return np.frombuffer(data, bool if dtype == bool else dtype, count)
+    return np.frombuffer(data, dtype, count)
 
 
 def unpacked(raw: Array, count: int, bits: int, signed: bool) -> Array:
@@ -84,7 +86,7 @@ def strings(tensor: Tensor, file: str) -> Array:
     ends = words[1 : count + 2]
     if (np.diff(ends) < 0).any() or ends[0] < 0 or ends[-1] > len(tensor.data):
         raise MalformedModel(f"{file!r}: the strings of tensor {tensor.name!r} lie outside of it", file=file)
-    found = [bytes(tensor.data[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    found = [bytes(tensor.data[a:b]) for a, b in pairwise(ends)]
     array = np.empty(count, object)
     array[:] = found
     return array.reshape(tensor.shape)
@@ -94,7 +96,7 @@ def strings(tensor: Tensor, file: str) -> Array:
 
 
 def dense(tensor: Tensor, sparsity: Sparsity, file: str, count: int) -> Array:
-    """A sparse tensor with its zeros. Its levels walk the axes in ``order``; those past the rank are blocks' inner axes.
+    """A sparse tensor with its zeros. Its levels walk the axes in ``order``; those past the rank are blocks'.
 
     A dense level has ``size`` entries below every one above; a compressed level has, below entry p, the entries
     ``indices[segments[p]:segments[p + 1]]``. Values lie in the order of this walk.

@@ -136,7 +136,7 @@ def is_tflite(head: bytes) -> bool:
 
 
 def load(file: UploadedFile) -> Model:
-    """The file as records. Raises MalformedModel for bytes that contradict the schema, UnsupportedVersion for others."""
+    """The file as records. Raises MalformedModel for bytes that contradict the schema, else UnsupportedVersion."""
     buffer = FlatBuffer(file.map(), file=file.name)
     root = buffer.root()
     version = int(root.scalar(MODEL["version"], "u32"))

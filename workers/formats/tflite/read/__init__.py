@@ -10,18 +10,24 @@ from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.tflite.file import Model, load
 from workers.formats.tflite.read import (
     activation,
+    control,
     convolution,
+    custom,
     dense,
+    detection,
     elementwise,
     indexing,
     pooling,
     quantization,
     recurrent,
     reduction,
+    refusals,
     reshape,
     resize,
     shape,
     slicing,
+    spectral,
+    stablehlo,
 )
 from workers.formats.tflite.read.inputs import Entry, entry, shapes
 from workers.formats.tflite.read.layer import FreeAxis, Scope, reads
@@ -30,8 +36,8 @@ from workers.formats.tflite.recognise import model_of
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, convolution, dense, elementwise, indexing, pooling, quantization, recurrent, reduction, reshape, resize,
-    shape, slicing,
+    activation, control, convolution, custom, dense, detection, elementwise, indexing, pooling, quantization, recurrent,
+    reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
 )  # fmt: skip
 APPLIED = ("input_shapes", "inputs", "outputs", "signature", "dequantize")
 
@@ -52,7 +58,7 @@ def _read(model: Model, chosen: Entry, request: ReadRequest) -> tuple[Pass, list
     """With the batch free; where a layer forbids that, once more with less of freedom."""
     blocked: FreeAxis | None = None
     for way in shapes(chosen, request.options):
-        scope = Scope(model.file, request.options.dequantize, way.batch)
+        scope = Scope(model.file, request.options.dequantize, way.batch, graphs=model.subgraphs)
         try:
             state = run(model, chosen.graph, way.inputs, chosen.outputs, scope, request.progress)
         except FreeAxis as error:

@@ -61,7 +61,7 @@ def keeps_order(rank: int, removed: Sequence[int]) -> bool:
     return left == sorted(left)
 
 
-def volume(sizes: Sequence[Dim]) -> int | None:
+def volume(sizes: Sequence[Dim] | Sequence[int]) -> int | None:
     """The product of fixed sizes, None where one is free."""
     fixed = [size for size in sizes if isinstance(size, int)]
     return math.prod(fixed) if len(fixed) == len(sizes) else None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from workers.formats.tflite.read.convolution import bias
 from workers.formats.tflite.read.held import dequantised
-from workers.formats.tflite.read.layer import Layer, Value, reads
+from workers.formats.tflite.read.layer import F32, I32, Layer, Value, cast, reads, whole
 from workers.hub.graph import GraphBuilder
 
 
@@ -61,6 +64,39 @@ def batch_matmul(g: GraphBuilder, layer: Layer) -> Value:
         x = layer.x(g, index)
         sides.append(g.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2]) if turned else x)
     return g.MatMul(*sides)
+
+
+@reads("HASHTABLE_LOOKUP")
+def hashtable_lookup(g: GraphBuilder, layer: Layer) -> list[Value]:
+    """Inputs: what is looked up, keys, values. Rows of what is not found are 0; the second result says what was."""
+    hit = g.Equal(g.Unsqueeze(layer.x(g, 0), [1]), layer.x(g, 1))
+    found = g.ReduceMax(cast(g, hit, I32), [1], keepdims=0)
+    rows = g.Gather(layer.x(g, 2), g.ArgMax(cast(g, hit, I32), axis=1, keepdims=0))
+    shape = [-1, *[1] * (layer.rank(2) - 1)]
+    return [g.Mul(rows, g.Reshape(cast(g, found, rows.dtype or F32), shape)), found]
+
+
+@reads("EMBEDDING_LOOKUP_SPARSE")
+def embedding_lookup_sparse(g: GraphBuilder, layer: Layer) -> Value:
+    """Inputs: ids, their places [n, 2], the dense shape, weights, the table: weighted rows, added up by place."""
+    if layer.rank(1, 2) and layer.size(1, 1) != 2:
+        raise layer.unsupported("its ids lie in more than two axes")
+    weights = g.Unsqueeze(layer.x(g, 3), [1])
+    rows = g.Mul(g.Gather(layer.x(g, 4), layer.x(g, 0)), weights)
+    place = whole(g, g.Slice(layer.x(g, 1), [0], [1], [1]))
+    count = whole(g, g.Slice(layer.x(g, 2), [0], [1]))
+
+    def summed(values: Value, width: Sequence[int]) -> Value:
+        ground = g.Expand(np.float32(0), g.Concat(count, np.asarray(width, np.int64), axis=0))
+        return g.ScatterND(ground, place, values, reduction="add")
+
+    total = summed(rows, [layer.size(4, 1)])
+    if layer.i("combiner") == 0:
+        return total
+    mean = layer.i("combiner") == 1
+    scale = summed(weights if mean else g.Mul(weights, weights), [1])
+    scale = scale if mean else g.Sqrt(scale)
+    return g.Where(g.Equal(scale, np.float32(0)), total, g.Div(total, scale))
 
 
 @reads("EMBEDDING_LOOKUP")

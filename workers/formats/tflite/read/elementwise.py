@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import aligned, single
-from workers.formats.tflite.read.layer import BOOL, FLOATS, I64, Layer, Out, Value, cast, reads
+from workers.formats.tflite.read.layer import BOOL, FLOATS, I64, Array, Layer, Out, Value, cast, reads
 from workers.hub.graph import GraphBuilder
 
 ARITHMETIC = {
@@ -39,7 +39,7 @@ def arithmetic(g: GraphBuilder, layer: Layer) -> Out:
     return Out(layer.activated(g, g.op(ARITHMETIC[layer.type], a, b)), first=first, known=known)
 
 
-def _known(layer: Layer, op: str) -> np.ndarray | None:  # type: ignore[type-arg]
+def _known(layer: Layer, op: str) -> Array | None:
     """The elements of a small integer result, where both sides are numbers."""
     exact = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Max": np.maximum, "Min": np.minimum}
     if op not in exact or layer.rank(0) > 1 or layer.rank(1) > 1 or layer.activation != "NONE":

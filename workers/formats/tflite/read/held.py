@@ -52,8 +52,11 @@ class Flat:
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """``forms`` by (real, first); ``array`` gives the data of a constant as stored, with its real numbers' parameters in
-    ``quantization``. ``known``: the elements of a small integer tensor, numbers and the names of free axes."""
+    """``forms`` by (real, first); ``array`` gives the data of a constant as stored.
+
+    ``known``: the elements of a small integer tensor, numbers and the names of free axes. ``folds``: a quantised
+    constant becomes real numbers when it is written.
+    """
 
     tensor: Tensor
     dtype: ir.DataType

@@ -170,7 +170,7 @@ def matrix_set_diag(g: GraphBuilder, layer: Layer) -> Out:
 
 @reads("DYNAMIC_UPDATE_SLICE", "STABLEHLO_DYNAMIC_UPDATE_SLICE")
 def dynamic_update_slice(g: GraphBuilder, layer: Layer) -> Out:
-    """A piece written over the data at computed places, which are moved until it fits: every element by its own index."""
+    """A piece written over the data at computed places, which are moved until it fits: element by element."""
     shape, piece = layer.sizes(0), layer.sizes(1)
     if len(shape) != len(piece) or any(b > a for a, b in zip(shape, piece, strict=True)):
         raise layer.malformed(f"a piece of {piece} does not fit into {shape}")

@@ -73,8 +73,8 @@ class Scope:
     """What all layers of one pass share.
 
     ``batch``: the size that the free batch axis had in the file, None where it was free there, too, or is fixed.
-    ``inner`` reads a sub-graph: (builder, index, tensors for its inputs) -> its outputs. ``variables`` are resources by
-    name, ``handles`` the names behind tensors that stand for one.
+    ``graphs`` are all of the file, ``inner`` reads one of them: (builder, index, tensors for its inputs) -> its outputs. ``variables`` are resources by
+    name, given their values while ``initialising``; ``depth`` counts graphs within graphs.
     """
 
     file: str
@@ -83,7 +83,9 @@ class Scope:
     notes: list[Note] = field(default_factory=list)
     inner: Callable[[GraphBuilder, int, Sequence[Held]], list[Held]] | None = None
     variables: dict[str, Held] = field(default_factory=dict)
+    graphs: Sequence[SubGraph] = ()
     depth: int = 0
+    initialising: bool = False
 
 
 class Layer:

@@ -142,7 +142,7 @@ def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
     """The result as the tensor of that name: quantised or cast to what the file says it is, named after it."""
     dtype = DTYPES.get(tensor.type, ir.DataType.FLOAT)
     if result.array is not None:
-        return Held(tensor, result.dtype, None, array=result.array, shape=result.shape, folds=True)
+        return Held(tensor, result.dtype, None, array=result.array, shape=result.shape, known=result.known, folds=True)
     value = result.value
     held = Held(tensor, dtype, _quantization(tensor), known=result.known, flat=result.flat)
     if value is None:

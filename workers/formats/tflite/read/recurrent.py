@@ -301,11 +301,11 @@ def _state_note(layer: Layer) -> None:
 
 
 def rnn(
-    g: GraphBuilder, layer: Layer, x: Sequence_, at: Sequence[int], state: int, reverse: bool, extra: int | None = None
+    g: GraphBuilder, layer: Layer, x: Sequence_, at: Sequence[int], state: int, reverse: bool, extra: int = -1
 ) -> Value:
     """h = activation(W x + R h + b), [time, batch, units]; ``at``: the places of W, R and b."""
     w, r, b = (numbers(layer, index) for index in at)
-    more = None if extra is None else numbers(layer, extra)
+    more = None if extra < 0 else numbers(layer, extra)
     if w is None or r is None or b is None or w.ndim != 2 or r.shape != (len(w), len(w)) or b.shape != (len(w),):
         raise layer.malformed("its weights contradict each other")
     w = w if more is None else np.concatenate([w, more], 1)
@@ -337,7 +337,7 @@ def unidirectional_sequence_rnn(g: GraphBuilder, layer: Layer) -> Value:
 @reads("BIDIRECTIONAL_SEQUENCE_RNN")
 def bidirectional_sequence_rnn(g: GraphBuilder, layer: Layer) -> list[Value]:
     x = _sequence(g, layer, 0, layer.flag("time_major"))
-    back, extra = x, (None, None)
+    back, extra = x, (-1, -1)
     if layer.has(9):
         aux = _sequence(g, layer, 9, layer.flag("time_major"))
         if layer.has(10):

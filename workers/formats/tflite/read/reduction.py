@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import keeps_order, place, single
-from workers.formats.tflite.read.layer import BOOL, I32, I64, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import BOOL, I32, I64, Array, Layer, Out, Value, cast, reads, whole
 from workers.hub.graph import GraphBuilder
 
 REDUCTIONS = {
@@ -37,7 +37,7 @@ def reduction(g: GraphBuilder, layer: Layer) -> Out:
     return Out(cast(g, y, BOOL) if layer.outs[0].type == "bool" else y, first=first and keep, known=known)
 
 
-def _product(layer: Layer, axes: list[int]) -> np.ndarray | None:  # type: ignore[type-arg]
+def _product(layer: Layer, axes: list[int]) -> Array | None:
     known = layer.known(0)
     if known is None or known.ndim != 1 or axes != [0] or any(isinstance(item, str) for item in known.flat):
         return None

@@ -27,7 +27,7 @@ def reshape(g: GraphBuilder, layer: Layer) -> Out:
         shape = whole(g, layer.x(g, 1))
         return Out(g.Reshape(layer.x(g, 0, real=real), shape), real=real)
     sizes = fitted(layer, layer.dims(0), target)
-    known = held.known.reshape([s for s in sizes]) if _countable(held, sizes) else None
+    known = _same_elements(held, sizes)
     if held.prefers_first:
         if held.either:
             return _result(g, held.value(g, real=real, first=True), sizes, real)
@@ -37,8 +37,10 @@ def reshape(g: GraphBuilder, layer: Layer) -> Out:
     return _result(g, layer.x(g, 0, real=real), sizes, real, known)
 
 
-def _countable(held: Held, sizes: Sequence[int]) -> bool:
-    return held.known is not None and min(sizes, default=1) > 0 and math.prod(sizes) == held.known.size
+def _same_elements(held: Held, sizes: list[int]) -> Array | None:
+    if held.known is None or min(sizes, default=1) < 1 or volume(sizes) != held.known.size:
+        return None
+    return held.known.reshape(sizes)
 
 
 def _result(g: GraphBuilder, x: Value, sizes: list[int], real: bool, known: Array | None = None) -> Out:
@@ -157,7 +159,7 @@ def squeeze(g: GraphBuilder, layer: Layer) -> Out:
     if any(is_batch(layer, shape[axis], layer.scope.batch) for axis in axes):
         raise layer.free("it removes the batch axis")
     real = not layer.moves(0)
-    known = held.known.reshape([s for a, s in enumerate(shape) if a not in axes]) if held.known is not None else None
+    known = None if held.known is None else held.known.reshape(held.known.size if rank - len(axes) else ())
     if not axes:
         x = layer.x(g, 0, real=real, first=held.prefers_first)
         return Out(g.Identity(x), first=held.prefers_first, real=real, known=known)

@@ -22,7 +22,7 @@ def resize(g: GraphBuilder, layer: Layer) -> Out:
     x = layer.x(g, 0, first=True)
     scales = None
     if known is None or any(isinstance(item, str) for item in known.flat):
-        sizes = g.Concat(g.Shape(x, start=0, end=2), whole(g, layer.x(g, 1)), axis=0)
+        sizes: Value | None = g.Concat(g.Shape(x, start=0, end=2), whole(g, layer.x(g, 1)), axis=0)
     else:
         height, width = layer.integers(1, "sizes")
         if not (1 <= height <= LIMIT and 1 <= width <= LIMIT):

@@ -70,6 +70,9 @@ class Options(BaseModel):
     index_inputs_are_one_based: bool = Field(
         True, description="Torch7: indices in inputs count from 1, as in Lua; false lets them count from 0."
     )
+    tensor_type: Literal["float", "double", "half", "cuda"] | None = Field(
+        None, description="Torch7: the network's tensors, as its :type() says; a file of others is noted."
+    )
     tolerance: Tolerance | None = Field(None, description="Parity tolerance; default by element type.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the drawn sample inputs.")
     layers: bool = Field(False, description="ONNX targets: compare every layer, also when the outputs agree.")

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from tests.workers.formats.cases import assert_same, run, shapes
+from tests.workers.formats.cases import assert_same, cases, run, shapes
 from tests.workers.formats.torch7.nets import (
     convolution,
     dump,
@@ -361,3 +361,12 @@ def test_a_node_that_selects_by_a_table_is_malformed(tmp_path: Path) -> None:
 def test_an_error_is_always_ours(tmp_path: Path) -> None:
     with pytest.raises(ConversionError):
         read_net(module("nn.Sequential", modules=[3, "x"]), tmp_path, **SHAPE)
+
+
+@pytest.mark.parametrize(("said", "noted"), [("double", False), ("float", True), (None, False)])
+def test_a_network_of_other_tensors_than_the_user_says_is_noted(said: str | None, noted: bool) -> None:
+    (case,) = cases("torch7", "opzoo_math")
+    notes = read(case.request(tensor_type=said)).notes
+    assert [note.detail for note in notes if note.code == "tensor-type"] == (
+        ["The file holds a network of torch.DoubleTensor, not of float tensors."] if noted else []
+    )

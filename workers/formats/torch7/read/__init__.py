@@ -66,8 +66,17 @@ def read(request: ReadRequest) -> Reading:
     if given.derived:
         words = f"The input was taken to be {list(given.shapes[0])}, from {given.derived}."
         notes = [*notes, Note("derived-input-shape", words, given.names[0])]
-    notes = [*source.notes, *run.scope.notes, *notes]
+    notes = [*source.notes, *_types(source.module, request.options.tensor_type), *run.scope.notes, *notes]
     return Reading(run.g.model(), (source.file,), source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+
+
+def _types(module: Object, expected: str | None) -> list[Note]:
+    """A word when the network's tensors are of another type than the user thinks; ONNX computes in float32 anyway."""
+    named = dict(children(module)).get("_type")
+    stored = str(named).removeprefix("torch.").removesuffix("Tensor").lower() if named else None
+    if expected is None or stored is None or stored == expected or (stored.startswith("cuda") and expected == "cuda"):
+        return []
+    return [Note("tensor-type", f"The file holds a network of {named}, not of {expected} tensors.", module.class_name)]
 
 
 def _read(source: Assembled, given: Inputs, request: ReadRequest) -> tuple[Run, list[Note]]:

@@ -1,0 +1,32 @@
+"""Masks: which steps of a sequence count. Layers of these kinds hand the mask of their first input on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workers.formats.keras.read.tensor import Tensor
+from workers.hub.graph import GraphBuilder, Value
+
+passes = frozenset({
+    "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU", "SReLU", "ParametricSoftplus",
+    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout",
+    "GaussianNoise", "ActivityRegularization", "Dense", "BatchNormalization", "LayerNormalization",
+    "GroupNormalization", "RMSNormalization", "UnitNormalization", "Identity", "EinsumDense", "Rescaling", "Highway",
+    "TimeDistributed", "MultiHeadAttention", "GroupQueryAttention",
+})  # fmt: skip
+
+
+def both(g: GraphBuilder, masks: Sequence[Value | None]) -> Value | None:
+    """Steps that count in all masks that there are."""
+    found: Value | None = None
+    for mask in masks:
+        if mask is not None and mask is not found:
+            found = mask if found is None else g.And(found, mask)
+    return found
+
+
+def merged(g: GraphBuilder, xs: Sequence[Tensor]) -> Value | None:
+    """The mask of layers that add, multiply or compare: none where one input has none."""
+    if any(x.mask is None for x in xs):
+        return None
+    return both(g, [x.mask for x in xs])

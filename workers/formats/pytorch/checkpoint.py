@@ -89,25 +89,27 @@ def read_zip(archive: Archive) -> Checkpoint:
 
 def tensors_of_member(archive: Archive, name: str) -> dict[str, Array]:
     """Tensors of a torch.save zip inside an archive; a lone tensor has the key ""."""
-    data = archive.view(name)
+    return tensors_of(archive.view(name), name, archive.name)
+
+
+def tensors_of(data: memoryview | bytes, name: str, file: str) -> dict[str, Array]:
+    """The same of bytes; ``name`` and ``file`` are for errors."""
     if bytes(data[:4]) != b"PK\x03\x04":
-        raise MalformedModel(f"the member {name!r} of {archive.name!r} is no file of torch.save", file=archive.name)
+        raise MalformedModel(f"the member {name!r} of {file!r} is no file of torch.save", file=file)
     try:
         inner = zipfile.ZipFile(io.BytesIO(data))
         members = {info.filename.partition("/")[2]: info for info in inner.infolist()}
         if sum(info.file_size for info in members.values()) > 2 * len(data) + (1 << 20):
-            raise MalformedModel(f"the member {name!r} of {archive.name!r} lies about its size", file=archive.name)
+            raise MalformedModel(f"the member {name!r} of {file!r} lies about its size", file=file)
         held = {key: inner.read(info) for key, info in members.items() if key}
     except (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError, EOFError, OSError) as error:
-        raise MalformedModel(
-            f"the member {name!r} of {archive.name!r} is damaged: {error}", file=archive.name
-        ) from error
+        raise MalformedModel(f"the member {name!r} of {file!r} is damaged: {error}", file=file) from error
     if "data.pkl" not in held:
-        raise MalformedModel(f"the member {name!r} of {archive.name!r} holds no tensors", file=archive.name)
-    stream = Stream(Cursor(memoryview(held["data.pkl"])), archive.name, build)
+        raise MalformedModel(f"the member {name!r} of {file!r} holds no tensors", file=file)
+    stream = Stream(Cursor(memoryview(held["data.pkl"])), file, build)
 
     def array(stored: Stored) -> Array:
-        return stored.array(lambda key, size: memoryview(held.get(f"data/{key}", b"")), archive.name)
+        return stored.array(lambda key, size: memoryview(held.get(f"data/{key}", b"")), file)
 
     found = stream.load()
     if isinstance(found, Stored):

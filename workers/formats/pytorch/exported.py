@@ -6,6 +6,7 @@ and the weights as pickled dictionaries.
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from workers.errors import LimitExceeded, MalformedModel, UnsafeModel, UnsupportedVersion
 from workers.formats.pytorch import exported_old
 from workers.formats.pytorch.archive import Archive
-from workers.formats.pytorch.checkpoint import tensors_of_member
+from workers.formats.pytorch.checkpoint import tensors_of, tensors_of_member
 from workers.formats.pytorch.tensors import DTYPES, Array, Stored, contiguous
 
 # Where torch 2.1 to 2.6 put weights and constants.
@@ -82,7 +83,7 @@ def load(archive: Archive) -> Program:
     graph = exported_old.graph(module["graph"])
     return Program(
         archive.name, graph, exported_old.signature(graph, _object(module.get("signature"))),
-        _object(found.get("range_constraints")), _arrays(archive, member), version,
+        _object(found.get("range_constraints")), {**_arrays(archive, member), **_inline(archive, graph)}, version,
     )  # fmt: skip
 
 
@@ -115,6 +116,18 @@ def _arrays(archive: Archive, member: str) -> dict[str, Array]:
     for name in archive.names:
         if name.startswith(("data/weights/", "data/constants/")) and name.endswith(".pt"):
             found.update(tensors_of_member(archive, name))
+    return found
+
+
+def _inline(archive: Archive, graph: dict[str, Any]) -> dict[str, Array]:
+    """Constants of torch 2.1, base64 in the JSON."""
+    found = {}
+    for name, text in _object(graph.get("constants")).items():
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (ValueError, TypeError) as error:
+            raise MalformedModel(f"the constant {name!r} of {archive.name!r} is damaged", file=archive.name) from error
+        found[name] = tensors_of(data, name, archive.name)[""]
     return found
 
 

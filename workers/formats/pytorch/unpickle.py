@@ -97,6 +97,8 @@ class Stream:
                 if count > OPCODES:
                     raise LimitExceeded("nodes", f"a pickle in {self.file!r} is endless", limit=OPCODES, file=self.file)
                 if opcode.name == "STOP":
+                    if isinstance(self.stack[-1], _Mark):
+                        raise ValueError("it ends within an object")
                     return self.stack.pop()
                 self._do(opcode.name, argument)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeError, OverflowError) as error:

@@ -1,13 +1,15 @@
-"""Record the operators of read_table.py in PyTorch: python record_operators.py FOLDER [VERSION-TAG].
+"""Record the operators of read_table.py in PyTorch: python record_operators.py FOLDER [TAG].
 
 Needs torch and numpy only. Every line is captured by tracing, scripting and exporting, as far as PyTorch can; each
-file with its inputs and outputs for two batch sizes goes into FOLDER/<way>.zip. Run it where read_table.py is.
+file with its inputs and outputs for two batch sizes goes into FOLDER/<way>TAG.tar.xz. Run it where
+read_table.py is, in PyTorch 1.4 or later.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+import tarfile
 import tempfile
 import warnings
 import zipfile
@@ -42,9 +44,9 @@ def module_of(name, body, names, folder):
     """A module class in a file of its own: scripting reads its source."""
     text = (
         "import torch\nimport torch.nn.functional as F\nclass M(torch.nn.Module):\n"
-        "    def forward(self, %s):\n        return %s\n" % (", ".join(names), body)
+        f"    def forward(self, {', '.join(names)}):\n        return {body}\n"
     )
-    path = Path(folder) / ("op_%s.py" % name.replace("-", "_"))
+    path = Path(folder) / f"op_{name.replace('-', '_')}.py"
     path.write_text(text)
     spec = util.spec_from_file_location(path.stem, path)
     source = util.module_from_spec(spec)
@@ -63,11 +65,14 @@ def captured(way, model, inputs):
     buffer = io.BytesIO()
     copies = {name: tensor.clone() for name, tensor in inputs.items()}
     if way == "export":
+        if not hasattr(torch.export, "Dim"):  # torch 2.1
+            torch.export.save(torch.export.export(model, tuple(copies.values())), buffer)
+            return buffer.getvalue()
         auto = torch.export.Dim.AUTO
         free = {n: {0: auto} if n in "xyimp" and t.dim() > 1 and t.shape[0] == 2 else {} for n, t in copies.items()}
         torch.export.save(torch.export.export(model, (), kwargs=copies, dynamic_shapes=free), buffer)
     elif way == "trace":
-        traced = torch.jit.trace(model, example_kwarg_inputs=copies, check_trace=False, strict=False)
+        traced = torch.jit.trace(model, tuple(copies.values()), check_trace=False)
         torch.jit.save(traced, buffer)
     else:
         torch.jit.save(torch.jit.script(model), buffer)
@@ -101,17 +106,25 @@ def record(way, name, out, folder):
     for index, given in enumerate(made):
         with torch.no_grad():
             try:
-                result = flat(model(**{name: tensor.clone() for name, tensor in given}))
+                copies = {name: tensor.clone() for name, tensor in given}
+                positional = way == "export" and not hasattr(torch.export, "Dim")
+                result = flat(model(*copies.values()) if positional else model(**copies))
             except RuntimeError:
                 if index == 0:
                     raise
                 continue
-        arrays.update({"%d_i_%s" % (index, n): tensor.numpy() for n, tensor in given})
-        arrays.update({"%d_o_%d" % (index, k): value.numpy() for k, value in enumerate(result)})
+        arrays.update({f"{index}_i_{n}": tensor.numpy() for n, tensor in given})
+        arrays.update({f"{index}_o_{k}": value.numpy() for k, value in enumerate(result)})
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    out.writestr(name + (".pt2" if way == "export" else ".pt"), repacked(data))
-    out.writestr(name + ".npz", buffer.getvalue())
+    add(out, name + (".pt2" if way == "export" else ".pt"), repacked(data))
+    add(out, name + ".npz", buffer.getvalue())
+
+
+def add(out, name, data):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    out.addfile(info, io.BytesIO(data))
 
 
 def main(target, tag=""):
@@ -119,13 +132,13 @@ def main(target, tag=""):
     with tempfile.TemporaryDirectory() as folder:
         for way in WAYS:
             failed = []
-            with zipfile.ZipFile(Path(target) / ("%s%s.zip" % (way, tag)), "w", zipfile.ZIP_LZMA) as out:
+            with tarfile.open(Path(target) / f"{way}{tag}.tar.xz", "w:xz", preset=9) as out:
                 for name in TABLE:
                     try:
                         record(way, name, out, folder)
                     except Exception as error:
-                        failed.append("%s (%s: %s)" % (name, type(error).__name__, str(error).strip()[:80]))
-            print("%s: %d of %d; not: %s" % (way, len(TABLE) - len(failed), len(TABLE), "; ".join(failed)))
+                        failed.append(f"{name} ({type(error).__name__}: {str(error).strip()[:80]})")
+            print(f"{way}: {len(TABLE) - len(failed)} of {len(TABLE)}; not: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

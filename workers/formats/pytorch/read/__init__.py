@@ -24,7 +24,7 @@ from workers.formats.pytorch import exported, script
 from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.read import builtins, families, program
 from workers.formats.pytorch.read.capture import captured
-from workers.formats.pytorch.read.dispatch import State
+from workers.formats.pytorch.read.dispatch import CONFUSED, State
 from workers.formats.pytorch.read.inputs import Input, freed, parameters
 from workers.formats.pytorch.read.layer import FreeAxis, Retype, TimeMajor, reads
 from workers.formats.pytorch.read.network import Progress, Shapes, Types, run_script
@@ -49,6 +49,9 @@ def read(request: ReadRequest) -> Reading:
             return read_graph(file, role, request, used, notes)
     except RecursionError as error:
         raise LimitExceeded("depth", "the model's modules are nested too deep") from error
+    except CONFUSED as error:
+        names = ", ".join(file.name for file in graphs) or "the model"
+        raise MalformedModel(f"the graph of {names} contradicts itself ({error!s:.200})", file=names) from error
 
 
 def read_graph(
@@ -85,7 +88,10 @@ def _program(archive: Archive, request: ReadRequest) -> tuple[State, str, list[N
         return program.run(found, items, shapes, types, progress)
 
     shapes = {item.name: list(item.shape or ()) for item in items}
-    state, notes = _retyped(run, shapes, {}, _once(request.progress))
+    try:
+        state, notes = _retyped(run, shapes, {}, _once(request.progress))
+    except FreeAxis as error:
+        raise _needs_size(error, items) from error
     return state, f"torch {found.version}", [*notes, *fixed]
 
 

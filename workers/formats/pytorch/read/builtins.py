@@ -30,7 +30,7 @@ def call(state: State, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
         if found is not NOT_HERE:
             return found
     if namespace in ("aten", "prim") and not _has_tensor(args) and not kwargs:
-        if base in ("add", "mul") and args and isinstance(args[0], list):
+        if base in ("add", "mul", "add_") and args and isinstance(args[0], list | tuple):
             return _joined(base, args)
         try:
             return scalar_op(base, args)
@@ -49,8 +49,11 @@ def _has_tensor(args: Sequence[Any]) -> bool:
 
 
 def _joined(base: str, args: Sequence[Any]) -> Any:
-    if base == "add" and isinstance(args[1], list):
-        return ScanList([*args[0], *args[1]])
+    if base == "add_" and isinstance(args[0], list):
+        args[0].extend(args[1])
+        return args[0]
+    if base == "add" and isinstance(args[1], list | tuple):
+        return ScanList([*args[0], *args[1]]) if isinstance(args[0], list) else (*args[0], *args[1])
     return ScanList(list(args[0]) * args[1]) if isinstance(args[1], int) and args[1] < 10_000 else NOT_HERE
 
 
@@ -269,6 +272,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "is_quantized": lambda state, x: x.affine is not None, "requires_grad": lambda state, x: False,
     "is_floating_point": lambda state, x: _dtype(state, x) in (5, 6, 7, 15),
     "is_complex": lambda state, x: False, "is_sparse": lambda state, x: False, "is_nested": lambda state, x: False,
+    "list_with_default": lambda state, sizes, defaults: ScanList(
+        default if size is None else size for size, default in zip(sizes, defaults, strict=False)
+    ),
     "_local_scalar_dense": _item_of_own_kind,
     "Int": _item("int"), "Float": _item("float"), "Bool": _item("bool"), "item": _item_of_own_kind,
     "IntImplicit": _item("int"), "FloatImplicit": _item("float"), "ScalarImplicit": _item_of_own_kind,

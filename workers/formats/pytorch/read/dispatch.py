@@ -25,6 +25,15 @@ from workers.formats.pytorch.read.writing import UNDO
 from workers.hub.graph import GraphBuilder, Value
 
 CALLS = 500_000
+# Operators that bring their operands to one type and shape.
+PROMOTING = frozenset({
+    "add", "sub", "rsub", "mul", "div", "true_divide", "floor_divide", "remainder", "fmod", "pow", "eq", "ne", "lt",
+    "le", "gt", "ge", "where", "maximum", "minimum", "max", "min", "logical_and", "logical_or", "logical_xor",
+    "__and__", "__or__", "__xor__", "bitwise_and", "bitwise_or", "bitwise_xor", "atan2", "addcmul", "addcdiv", "lerp",
+    "masked_fill",
+})  # fmt: skip
+# What Python says of arguments of another kind than an operator's: numbers for tensors, lists for numbers.
+CONFUSED = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError)
 INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.INT16, ir.DataType.INT8, ir.DataType.UINT8,
             ir.DataType.BOOL)  # fmt: skip
 # Operators that give a view of their first argument: changing the result changes the argument.
@@ -91,7 +100,9 @@ def call(
     except NotWritable as error:
         reason = f"it changes a tensor in place through the view that {error} gave"
         return _refuse(state, Unsupported(layer.name, layer.type, reason))
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+    except CONFUSED as error:
+        raise layer.malformed(f"its arguments are not those of the operator ({error!s:.200})") from error
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, ir.serde.SerdeError) as error:
         raise layer.malformed(f"its inputs do not fit it: {str(error).strip().splitlines()[-1][:300]}") from error
 
 
@@ -127,11 +138,27 @@ def _plain(
     g, start = state.g, len(state.g.made)
     if layer.type in RAW:
         return _bound(rule, g, layer, args, kwargs)
+    if base in PROMOTING or layer.type.removeprefix("aten::") in PROMOTING:
+        args = [state.scope.wrapped.get(arg, arg) if isinstance(arg, Tensor) else arg for arg in args]
+        _broadcast(layer, args)
     affine = next((a.affine for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor) and a.affine), None)
     given = [_value(g, arg) for arg in args]
     result = _bound(rule, g, layer, given, {key: _value(g, value) for key, value in kwargs.items()})
     result = fold(g, start, result)
+    if len(g.made) == start:
+        state.scope.release(layer.name)
     return _wrapped(state, layer, rule, base, result, args, kwargs, affine)
+
+
+def _broadcast(layer: Layer, args: Sequence[Any]) -> None:
+    """Raises FreeAxis where a fixed size above 1 meets a free axis: it was baked in by tracing."""
+    shapes = [list(arg.value.shape) for arg in args if isinstance(arg, Tensor) and arg.value.shape is not None]
+    for axis in range(1, max(map(len, shapes), default=0) + 1):
+        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]
+        fixed = [size for size in sizes if isinstance(size, int) and size > 1]
+        free = [size.value for size in sizes if not isinstance(size, int) and size.value is not None]
+        if fixed and free:
+            raise layer.free(f"a size of {fixed[0]} meets the free axis {free[0]}")
 
 
 def _bound(rule: Rule, g: GraphBuilder, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

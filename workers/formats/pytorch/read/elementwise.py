@@ -23,6 +23,8 @@ _FLOAT = {
 # Functions that keep integers as they are.
 _KEEPING = {"abs": "Abs", "neg": "Neg", "absolute": "Abs", "negative": "Neg"}
 _ROUNDING = {"floor": "Floor", "ceil": "Ceil", "round": "Round"}
+# The version of TorchScript files from which on integers are divided into floats.
+TRUE_DIVISION = 4
 _COMPARISONS = {
     "eq": "Equal", "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual", "less": "Less",
     "less_equal": "LessOrEqual", "greater": "Greater", "greater_equal": "GreaterOrEqual",
@@ -123,9 +125,11 @@ def mul(g: GraphBuilder, layer: Layer, self: Any, other: Any) -> Value:
 
 @reads("aten::div", "aten::divide", "aten::true_divide")
 def div(g: GraphBuilder, layer: Layer, self: Any, other: Any, rounding_mode: Any = None) -> Value:
-    """True division gives floats; ``floor`` and ``trunc`` keep integers. Files older than version 4 divided integers
-    as integers; their source says so in another operator."""
+    """True division gives floats; ``floor`` and ``trunc`` keep integers. Files older than version 4 divide integers
+    towards zero."""
     a, b = together(g, self, other)
+    if rounding_mode is None and layer.scope.version < TRUE_DIVISION and a.dtype not in FLOATS:
+        return g.Div(a, b)
     if rounding_mode is None:
         return g.Div(floating(g, a), floating(g, b))
     if rounding_mode == "trunc":

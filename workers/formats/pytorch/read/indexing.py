@@ -174,11 +174,17 @@ def index_put(
         if len(places) != 1 or places[0] != 0:
             raise layer.unsupported("a mask together with other indices")
         return _mask_put(g, layer, self, mask, values)
-    x, _ = _front(g, layer, self, places)
+    x, beside = _front(g, layer, self, places)
     order = [*places, *(axis for axis in range(layer.rank(self)) if axis not in places)]
     joined = _joined(g, layer, [indices_of(layer, given[axis]) for axis in places])
-    target = [*layer.dims(joined)[:-1], *layer.dims(x)[len(places) :]]
-    updates = expand(g, layer, cast(g, values, self.dtype or F32), target)
+    chosen, others = layer.dims(joined)[:-1], layer.dims(x)[len(places) :]
+    # Neighbouring indices stay where they were in the values' shape, others come first; ScatterND wants them first.
+    lead = places[0] if beside else 0
+    updates = expand(g, layer, cast(g, values, self.dtype or F32), [*others[:lead], *chosen, *others[lead:]])
+    if lead:
+        rank = len(chosen)
+        perm = [*range(lead, lead + rank), *range(lead), *range(lead + rank, rank + len(others))]
+        updates = g.Transpose(updates, perm=perm)
     made = g.ScatterND(x, joined, updates, reduction="add" if accumulate else "none")
     if order == list(range(len(order))):
         return made

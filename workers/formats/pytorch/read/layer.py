@@ -79,6 +79,7 @@ class Scope:
     """What all calls of one reading share.
 
     ``root``: the builder of the whole graph, where weights lie. ``exprs``: the polynomial behind a free axis' name.
+    ``wrapped``: tensors without axes that stand for numbers of the traced source. ``version``: of a TorchScript file.
     ``open``: inputs whose element type is a guess. ``batch_first``: inputs whose first axis was taken for the batch.
     ``wider``: by identity, values carried through loops with sizes left open, and those that they stand for.
     ``inner``: paths of modules that have modules in them.
@@ -89,19 +90,31 @@ class Scope:
     exprs: dict[str, Expr] = field(default_factory=dict)
     scalars: dict[Value, Sym] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
+    wrapped: dict[Any, int | float | bool] = field(default_factory=dict)
+    version: int = 1 << 30
     batch_first: set[str] = field(default_factory=set)
     refused: list[Unsupported] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
     wider: dict[int, tuple[Value, Value]] = field(default_factory=dict)
     inner: set[str] = field(default_factory=set)
     done: int = 0
+
+    def release(self, name: str) -> None:
+        """Give back the name of a call that left no node, if it was the last one given."""
+        base = self.bases.get(name, name)
+        count = self.counts.get(base, 0)
+        if name == (f"{base}_{count - 1}" if count > 1 else base):
+            self.counts[base] = count - 1
 
     def numbered(self, name: str) -> str:
         """``name``, or ``name_1``, ``name_2``... when it was given before."""
         count = self.counts.get(name, 0)
         self.counts[name] = count + 1
-        return f"{name}_{count}" if count else name
+        found = f"{name}_{count}" if count else name
+        self.bases[found] = name
+        return found
 
 
 class Layer:

@@ -54,6 +54,7 @@ def run_script(
     """Follow ``entry`` (forward). Raises UnsupportedOperators with everything that cannot be read."""
     items = [item for parameter in parameters for item in parameter.inputs]
     state, values = start(file.archive.name, items, shapes, types, lambda *_: None)
+    state.scope.version = int(file.version) if file.version.isdecimal() else state.scope.version
     loader = _Loader(file, state)
     interpreter = Interpreter(state, file.sources, loader.constants())
     loader.interpreter = interpreter
@@ -98,10 +99,15 @@ class _Loader:
         self.interpreter: Interpreter | None = None
 
     def constants(self) -> list[Any]:
-        return [
+        found = [
             self.tensor(item, f"CONSTANTS.c{index}", "constants") if isinstance(item, Stored) else self.value(item, "")
             for index, item in enumerate(self.file.constants)
         ]
+        for tensor in found:
+            known = GraphBuilder.const(tensor.value) if isinstance(tensor, Tensor) else None
+            if known is not None and known.shape == () and known.dtype.name in ("float64", "int64", "bool"):
+                self.state.scope.wrapped[tensor] = known.item()
+        return found
 
     def object(self, record: Any, path: str) -> Obj:
         if not isinstance(record, Opaque) or not str(record.cls).startswith("__torch__."):

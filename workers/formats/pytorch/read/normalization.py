@@ -31,6 +31,8 @@ def batch_norm(
     running_var: Value | None, *rest: Any, training: Any = False, momentum: Any = 0.1, eps: Any = None,
     cudnn_enabled: Any = False,
 ) -> Any:  # fmt: skip
+    if isinstance(running_mean, bool):  # the form without statistics: (x, weight, bias, training, momentum, eps)
+        rest, running_mean, running_var = (running_mean, running_var, *rest), None, None
     if eps is None:
         eps = next(reversed([item for item in rest if isinstance(item, float)]), 1e-5)
     if rest and isinstance(rest[0], bool):

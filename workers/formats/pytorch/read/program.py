@@ -348,6 +348,8 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
     for node in program.graph.get("nodes", []):
         _note_modules(state, node)
     values = _bound(program, state, list(given.values()))
+    for name in program.graph.get("constants") or ():
+        values[name] = _weight(program, state, name, "constant")
     _sizes(program, state, values)
     with state.g.layer("graph", "ExportedProgram"):
         outputs = reader.graph(program.graph, values, progress)

@@ -9,6 +9,7 @@ import numpy as np
 from workers.formats.pytorch.read.dtypes import operand
 from workers.formats.pytorch.read.layer import F32, Layer, reads
 from workers.formats.pytorch.read.shaping import as_vector, size_list
+from workers.formats.pytorch.read.symbols import Sym
 from workers.hub.graph import GraphBuilder, Value
 
 # Operator -> ONNX's mode, the coordinates without and with aligned corners, rounding of nearest.
@@ -106,6 +107,11 @@ def interpolate(
     n = layer.rank(input) - 2
     scales = _scales([scale_factor] * n if isinstance(scale_factor, float) else [scale_factor])
     whole = size if size is None or isinstance(size, list | tuple) else [size] * n
+    own = layer.dims(input)[2:]
+    if whole is None and recompute_scale_factor is not False and not any(isinstance(s, Sym) for s in own):
+        # The scale only gives the size, by which the coordinates go.
+        whole = [int(np.floor(s * layer.real(f))) for s, f in zip(own, scales, strict=True) if isinstance(s, int)]
+        scales = []
     return resized(g, layer, input, whole, scales, mode, bool(align_corners))
 
 

@@ -417,9 +417,13 @@ def type_as(g: GraphBuilder, layer: Layer, self: Value, other: Value) -> Value:
     return cast(g, self, other.dtype or F32)
 
 
-_CASTS = {"float": F32, "double": ir.DataType.DOUBLE, "half": ir.DataType.FLOAT16, "long": I64, "bfloat16":
-          ir.DataType.BFLOAT16, "byte": ir.DataType.UINT8, "char": ir.DataType.INT8, "short": ir.DataType.INT16,
-          "_cast_Float": F32, "_cast_Long": I64}  # fmt: skip
+_CASTS = {
+    "float": F32, "double": ir.DataType.DOUBLE, "half": ir.DataType.FLOAT16, "long": I64, "byte": ir.DataType.UINT8,
+    "bfloat16": ir.DataType.BFLOAT16, "char": ir.DataType.INT8, "short": ir.DataType.INT16, "_cast_Float": F32,
+    "_cast_Long": I64, "_cast_Half": ir.DataType.FLOAT16, "_cast_Double": ir.DataType.DOUBLE,
+    "_cast_Int": ir.DataType.INT32, "_cast_Byte": ir.DataType.UINT8, "_cast_Char": ir.DataType.INT8,
+    "_cast_Short": ir.DataType.INT16,
+}  # fmt: skip
 
 
 @reads(*(f"aten::{name}" for name in _CASTS))

@@ -120,6 +120,9 @@ def expand(g: GraphBuilder, layer: Layer, x: Value, sizes: Sequence[Size]) -> Va
         target.append(own[index - pad] if keeps and index >= pad else size)
     if pad == 0 and all(map(same, own, target)):
         return x
+    for mine, wanted in zip(own, target[pad:], strict=True):
+        if isinstance(mine, int) and mine > 1 and isinstance(wanted, Sym) and wanted.expr is not None:
+            raise layer.free(f"a size of {mine} meets the free axis {wanted.expr}")
     return layer.shaped(g.Expand(x, as_vector(g, target)), target)
 
 

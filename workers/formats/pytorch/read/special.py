@@ -34,6 +34,20 @@ def equal(
     return g.Cast(g.ReduceMin(g.Cast(close, to=ir.DataType.INT32), keepdims=0), to=BOOL)
 
 
+@reads("aten::_trilinear")
+def trilinear(
+    g: GraphBuilder, layer: Layer, i1: Value, i2: Value, i3: Value, expand1: Any, expand2: Any, expand3: Any,
+    sumdim: Any, unroll_dim: Any = 1,
+) -> Value:  # fmt: skip
+    """The product of three tensors with new axes, summed over some of them."""
+    parts = [
+        g.Unsqueeze(x, axes) if axes else x
+        for x, axes in zip((i1, i2, i3), (layer.integers(e) for e in (expand1, expand2, expand3)), strict=True)
+    ]
+    made = g.Mul(g.Mul(parts[0], parts[1]), parts[2])
+    return g.ReduceSum(made, layer.integers(sumdim), keepdims=0) if sumdim else made
+
+
 @reads("aten::is_nonzero")
 def is_nonzero(g: GraphBuilder, layer: Layer, self: Value) -> Value:
     return g.Reshape(g.Cast(self, to=BOOL), g.constant(np.zeros(0, np.int64)))
@@ -63,7 +77,7 @@ def range_(g: GraphBuilder, layer: Layer, start: Any, end: Any, step: Any = 1, *
 def convolution_relu(
     g: GraphBuilder, layer: Layer, self: Value, weight: Value, *rest: Any
 ) -> Value:  # fmt: skip
-    """(x, w, bias, stride, padding, dilation, groups), with (z, alpha) in front of the bias where something is added."""
+    """(x, w, bias, stride, padding, dilation, groups); with (z, alpha) before the bias where something is added."""
     z, alpha, rest = (rest[0], rest[1], rest[2:]) if "add" in layer.type else (None, 1, rest)
     made = convolve(g, layer, self, weight, *rest)
     if z is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from workers.formats import caffe, caffe2, darknet, mxnet, onnx, pytorch, torch7
+from workers.formats import caffe, caffe2, darknet, mxnet, onnx, paddle, pytorch, tensorflow, torch7
 from workers.formats.contract import Format
 
 BUILT_IN: tuple[Format, ...] = (
@@ -17,7 +17,9 @@ BUILT_IN: tuple[Format, ...] = (
     darknet.FORMAT,
     mxnet.FORMAT,
     onnx.FORMAT,
+    paddle.FORMAT,
     pytorch.FORMAT,
+    tensorflow.FORMAT,
     torch7.FORMAT,
 )
 

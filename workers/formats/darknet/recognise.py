@@ -96,7 +96,7 @@ def sniff(upload: Upload) -> Evidence | None:
     if cfg is not None and weights is not None:
         return Evidence(0.98, f"{cfg.name!r} is a Darknet net, {weights.name!r} has the header of its weights")
     if cfg is not None:
-        return Evidence(0.95, f"{cfg.name!r} is a Darknet net: it begins with [net]")
+        return Evidence(0.85, f"{cfg.name!r} is a Darknet net: it begins with [net]")
     if weights is not None:
         score = 0.9 if weights.suffix in (".weights", ".backup") else 0.5
         return Evidence(score, f"{weights.name!r} has the header of Darknet's weights, without a net")

@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="paddle",
     title="PaddlePaddle",
+    variants="fluid folders, `.pdmodel`, PIR `.json`, with their parameters",
     extensions=(".pdmodel", ".pdiparams", "__model__"),
     sniff=_sniff,
     read=Lazy("workers.formats.paddle.read", "read"),

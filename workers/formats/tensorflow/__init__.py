@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="tensorflow",
     title="TensorFlow",
+    variants="SavedModel, frozen graph, checkpoint with its meta graph; 1 and 2",
     extensions=(".pb", ".pbtxt", ".meta", ".index"),
     sniff=_sniff,
     read=Lazy("workers.formats.tensorflow.read", "read"),

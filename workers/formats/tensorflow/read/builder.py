@@ -1,7 +1,8 @@
 """The graph builder as TensorFlow's graphs need it: constants computed at once, sizes followed, layouts carried along.
 
 ``turned`` holds values that are transposes of others because a layer computes channels-first: what reads them is moved
-in front of the transpose where that is possible (``layout``), so that none is left between layers.
+in front of the transpose where that is possible (``layout``), so that none is left between layers. Of such pictures, ``flat`` holds the flattened
+ones, ``merged`` those with all axes but the channels in one, and ``spread`` those whose blocks were moved to the batch.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Builder(GraphBuilder):
         self.known: dict[Value, Contents] = {}
         self.turned: dict[Value, tuple[Value, tuple[int, ...]]] = {}
         self.spread: dict[Value, tuple[Value, tuple[int, ...]]] = {}
+        self.merged: dict[Value, Value] = {}
         self.flat: dict[Value, tuple[Value, tuple[int, ...]]] = {}
         self.turns: dict[tuple[Value, tuple[int, ...]], Value] = {}
 
@@ -47,7 +49,7 @@ class Builder(GraphBuilder):
         other = Builder(name)
         other._source, other._values, other._nodes = self._source, self._values, self._nodes
         other.root, other.outer, other.known, other.turned = self.root, self, self.known, self.turned
-        other.flat, other.spread = self.flat, self.spread
+        other.flat, other.spread, other.merged = self.flat, self.spread, self.merged
         return other
 
     # --- constants ----------------------------------------------------------------------------------------------------

@@ -38,7 +38,23 @@ def not_equal(g: Builder, layer: Layer, x: Value, y: Value) -> Value:
 
 @reads("Maximum", "Minimum")
 def extreme(g: Builder, layer: Layer, x: Value, y: Value) -> Value:
-    return g.op("Max" if layer.type == "Maximum" else "Min", x, y)
+    """The one with a number around the other with a number is a Clip."""
+    name, other = ("Max", "Min") if layer.type == "Maximum" else ("Min", "Max")
+    outer, source = _number(g, layer, y), g.turned.get(x, (x,))[0]
+    node = source.producer()
+    if outer is not None and node is not None and node.op_type == other and node.inputs[0] is not None:
+        inner = _number(g, layer, node.inputs[1])
+        low, high = (outer, inner) if name == "Max" else (inner, outer)
+        if low is not None and high is not None and low <= high:
+            clipped = g.Clip(node.inputs[0], layer.number(x, low), layer.number(x, high))
+            return clipped if source is x else g.turn(clipped, g.turned[x][1])
+    return g.op(name, x, y)
+
+
+def _number(g: Builder, layer: Layer, x: Value | None) -> float | None:
+    """A floating-point constant of one element."""
+    array = g.const(x) if x is not None and g.is_const(x) and layer.is_float(x) else None
+    return float(array.reshape(())) if array is not None and array.size == 1 else None
 
 
 @reads("AddN", "AccumulateNV2")

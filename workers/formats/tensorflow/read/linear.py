@@ -25,9 +25,22 @@ def mat_mul(g: Builder, layer: Layer, a: Value, b: Value) -> Value:
     if layer.flag("transpose_b"):
         b = _turned(g, layer, b)
     if not layer.flag("transpose_a"):
+        if a in g.merged and g.is_const(b):
+            return _on_channels(g, layer, g.merged[a], b)
         found = _after_flatten(g, a, b)
         return g.MatMul(*found) if found is not None else g.MatMul(a, b)
     return g.MatMul(_turned(g, layer, a), b)
+
+
+def _on_channels(g: Builder, layer: Layer, picture: Value, w: Value) -> Value:
+    """A dense layer on the channels of every pixel of a channels-first picture: a convolution of one cell."""
+    source, perm = g.turned[picture]
+    spatial = len(perm) - 2
+    filters = g.Reshape(g.Transpose(w, perm=[1, 0]), [*reversed(layer.sizes(w)), *[1] * spatial])
+    result = g.turn(g.Conv(source, filters, kernel_shape=[1] * spatial), perm)
+    rows = g.Reshape(result, [-1, layer.size(w, 1)])
+    g.merged[rows] = result
+    return rows
 
 
 def _after_flatten(g: Builder, a: Value, b: Value) -> tuple[Value, Value] | None:

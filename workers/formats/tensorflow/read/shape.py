@@ -44,6 +44,9 @@ def reshaped(g: Builder, layer: Layer, x: Value, target: Value) -> Value:
     before = shape_of(x)
     solved = _solved(items, before)
     spec = [item if isinstance(item, int) else -1 for item in solved]
+    picture = g.merged.get(x)
+    if picture is not None and None not in solved and tuple(solved) == shape_of(picture):
+        return picture
     if spec.count(-1) > 1:
         kept = [
             0 if before is not None and axis < len(before) and item is not None and item == before[axis] else number
@@ -78,6 +81,8 @@ def _note_flat(g: Builder, x: Value, result: Value) -> None:
         return
     source, perm = g.turned[x]
     dims, before = shape_of(result), shape_of(x)
+    if dims is not None and before is not None and len(dims) == 2 and perm[-1] == 1 and dims[1] == before[-1]:
+        g.merged[result] = x
     if perm[0] == 0 and dims is not None and before is not None and len(dims) == 2 and len(perm) > 2:
         whole_rest = product(list(before[1:]))
         if isinstance(whole_rest, int) and (dims[1] == whole_rest or g.numbers(_target(result)) == (-1, whole_rest)):

@@ -96,7 +96,8 @@ class Bench:
         if any(sample.outputs for sample in self.samples):
             recorded = [sample for sample in self.samples if sample.outputs]
             found.append(self._hold("hub", Runs.recorded(), self.reference, recorded))
-        found += [self._against_source(verifier, files) for verifier in source.verify]
+        verifiers = source.verify if source.verify_source is None else source.verify_source
+        found += [self._against_source(verifier, files) for verifier in verifiers]
         if not found:
             reason = f"onnxhub has no runtime of {source.title} to compare with, and no outputs were given"
             found.append(_unverified("hub", source.title, reason))
@@ -106,7 +107,7 @@ class Bench:
 
     def _against_source(self, verifier: Verifier, files: Sequence[Path]) -> Comparison:
         inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
-        chosen = self.options.model_dump(include={"phase", "stages"})
+        chosen = self.options.model_dump(include={"phase", "stages", "entry", "args"})
         runs = self._run(verifier, files, inputs, outputs, {"partial": True, **chosen})
         if isinstance(runs, str):
             return _unverified("hub", verifier.title, runs)

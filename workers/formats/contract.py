@@ -131,6 +131,7 @@ class Format:
     ``sniff(Upload) -> Evidence | None``; ``read(ReadRequest) -> Reading``; ``write(WriteRequest) -> Written``;
     ``legalise(model)`` rewrites a hub model in place until the writer can say all of it, or raises
     UnsupportedOperators.
+    ``verify`` runs written files, and uploaded ones too unless ``verify_source`` does.
     ``variants``: which files of this system, in a few words for the list of formats.
     ``coverage() -> {"read": {type: reason or ""}, "write": {...}}`` lists layer types: empty reason means supported.
     """
@@ -144,6 +145,7 @@ class Format:
     legalise: Callable[[ir.Model], list[Note]] | None = None
     coverage: Callable[[], Mapping[str, Mapping[str, str]]] | None = None
     verify: tuple[Verifier, ...] = ()
+    verify_source: tuple[Verifier, ...] | None = None
     exports: tuple[Export, ...] = ()
     needs: str = ""
     variants: str = ""

@@ -30,6 +30,7 @@ FORMAT = Format(
     legalise=Lazy("workers.formats.pytorch.write", "legalise"),
     coverage=_coverage,
     verify=(Verifier(toolchain="torch", action="run:pytorch", title="PyTorch"),),
+    verify_source=(Verifier(toolchain="torch", action="run:source", title="PyTorch"),),
     exports=(Export(action="export:pytorch", file="model.pt2", title="exported program"),),
     needs="torch 2.13",
 )

@@ -7,6 +7,7 @@ what to do, WORKDIR/result.json and out.npz are the answer, progress goes as JSO
     run:pt2         load an exported program, run it
     export:pytorch  export model.py as a program, free axes kept free; the program must compute the same when reloaded
     capture:pytorch make the model of an uploaded model.py, load the weights given as inputs, save its graph
+    run:source      load what a user uploaded (program, TorchScript, or source with a state_dict), run it by position
     run:many        run many model.py in one process: options.cases = [{"model": path, "inputs": [index | [..] | null]}]
 
 Element types that numpy has not (bfloat16, eight-bit floats) travel as unsigned integers of the same width; their names
@@ -22,6 +23,7 @@ import statistics
 import sys
 import time
 import traceback
+import zipfile
 
 import numpy as np
 import torch
@@ -457,10 +459,79 @@ def capture_pytorch(request, folder, report):
     raise Refused("unsupported", "PyTorch cannot take the model's graph (%s)" % told)
 
 
+# --- running what was uploaded ----------------------------------------------------------------------------------------
+
+
+def members(path):
+    """The names inside a zip archive, without the folder that all lie in; none for other files."""
+    if not zipfile.is_zipfile(path):
+        return set()
+    with zipfile.ZipFile(path) as archive:
+        return {name.partition("/")[2] or name for name in archive.namelist()} | set(archive.namelist())
+
+
+def stored_weights(path):
+    """A state_dict; nothing of a pickle is run but what builds tensors."""
+    with open(path, "rb") as file:
+        head = file.read(9)
+    if head[8:] == b"{":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if type(error).__name__ != "UnpicklingError":
+            raise
+        raise Refused("unsupported", "the file pickles more than tensors, which PyTorch would have to run") from None
+    for key in ("state_dict", "model_state_dict", "model", "net"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            return found[key]
+    return found
+
+
+def uploaded(request, folder):
+    """The uploaded graph, or the source's model with its weights: something to call."""
+    paths = [os.path.join(folder, name) for name in request["model"]]
+    for path in paths:
+        inside = members(path)
+        if inside & {"serialized_exported_program.json", "models/model.json", "archive_format"}:
+            return torch.export.load(path).module()
+        if "constants.pkl" in inside and any(name.startswith("code/") for name in inside):
+            return torch.jit.load(path, map_location="cpu")
+    sources = [path for path in paths if path.endswith(".py")]
+    if len(sources) != 1 or len(paths) < 2:
+        raise Refused("unsupported", "PyTorch loads no such file by itself")
+    weights = next(path for path in paths if path not in sources)
+    return made(import_source(sources[0]), request, stored_weights(weights))[1]
+
+
+def leaves(result):
+    """The tensors of an output in their order, however they are nested."""
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(result) if leaf is not None]
+
+
+def run_source(request, folder, report):
+    device = device_of(request)
+    torch.backends.mha.set_fastpath_enabled(False)
+    report(0, 2, "load")
+    model = uploaded(request, folder)
+    if not isinstance(model, torch.fx.GraphModule):  # a program's module has no modes
+        model.eval()
+    with np.load(os.path.join(folder, request["inputs"]), allow_pickle=False) as file:
+        given = [torch.from_numpy(file["a%d" % index]) for index in range(len(request["input_names"]))]
+    report(1, 2, "run")
+    with torch.no_grad():
+        result, seconds = timed(lambda: model.to(device)(*given), 0, device)
+    outputs = [value if isinstance(value, torch.Tensor) else torch.tensor(value) for value in leaves(result)]
+    return {"seconds": seconds}, checked(outputs, request["output_names"])
+
+
 ACTIONS = {
     "run:pytorch": run_pytorch,
     "run:pt2": run_pt2,
     "run:many": run_many,
+    "run:source": run_source,
     "export:pytorch": export_pytorch,
     "capture:pytorch": capture_pytorch,
 }

@@ -14,6 +14,7 @@ from workers.formats.paddle.net import Net, build
 from workers.formats.paddle.read import (
     activation,
     arrays,
+    boxes,
     control,
     convolution,
     creation,
@@ -22,8 +23,10 @@ from workers.formats.paddle.read import (
     linear,
     normalization,
     pooling,
+    priors,
     recurrent,
     reduction,
+    regions,
     resize,
     shape,
     slicing,
@@ -35,7 +38,8 @@ from workers.formats.paddle.signatures import SIGNATURES
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, arrays, control, convolution, creation, elementwise, indexing, linear, normalization, pooling, recurrent, reduction, resize, shape, slicing,
+    activation, arrays, boxes, control, convolution, creation, elementwise, indexing, linear, normalization,
+    pooling, priors, recurrent, reduction, regions, resize, shape, slicing,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 

@@ -1,0 +1,391 @@
+"""Operations that move, take and repeat elements, and ask for shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workers.formats.keras.read.arguments import Arguments, operation, promoted
+from workers.formats.keras.read.elementwise import common
+from workers.formats.keras.read.layer import F32, I32, I64, Result, cast
+from workers.formats.keras.read.resize import resized
+from workers.formats.keras.read.tensor import Tensor, channels_first, plain
+from workers.hub.graph import GraphBuilder, Value
+
+END = np.iinfo(np.int64).max
+
+
+def _x(a: Arguments) -> Tensor:
+    return a.tensor(0, "x", "input", "tensor", "value", "params", "image", "images", "a", "input_tensor")
+
+
+def target(g: GraphBuilder, a: Arguments, found: Any) -> Value | list[int]:
+    """A shape: constants, a tensor, or a list in which tensors stand."""
+    if isinstance(found, Tensor):
+        return cast(g, found.plain(g), I64)
+    if isinstance(found, list) and any(isinstance(item, Tensor) for item in found):
+        parts: list[Value] = []
+        for item in found:
+            if isinstance(item, Tensor):
+                parts.append(g.Reshape(cast(g, item.plain(g), I64), [1]))
+            else:
+                parts.append(g.constant([a.layer.as_integers(item, "shape")[0]]))
+        return g.Concat(*parts, axis=0)
+    sizes = [-1 if size is None else size for size in (found if isinstance(found, list) else [found])]
+    return a.layer.as_integers(sizes, "shape") if sizes else []
+
+
+@operation("reshape")
+def reshape(g: GraphBuilder, a: Arguments) -> Result:
+    """A batch that is free and stands first, as None, is what is left over."""
+    x = _x(a)
+    shape = target(g, a, a.get(1, "newshape", "shape"))
+    if isinstance(shape, list):
+        if shape.count(-1) > 1:
+            shape = [0 if axis == 0 and size == -1 else size for axis, size in enumerate(shape)]
+        return plain(g.Reshape(x.plain(g), g.constant(np.asarray(shape, np.int64))))
+    y = g.Reshape(x.plain(g), shape)
+    if y.shape is None:
+        raise a.layer.free("it needs the rank of its result, which depends on the data")
+    return plain(y)
+
+
+@operation("transpose", "permute_dimensions")
+def transpose(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    perm = a.axes(x, 1, "axes", "perm", "pattern") or list(reversed(range(x.rank)))
+    if sorted(perm) != list(range(x.rank)):
+        raise a.layer.malformed(f"its axes {perm} do not permute {x.rank} axes")
+    return Tensor(x.value, tuple(perm.index(axis) for axis in x.order))
+
+
+@operation("swapaxes", "moveaxis")
+def moveaxis(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    perm = list(range(x.rank))
+    if a.name == "swapaxes":
+        one, two = (a.layer.axis(a.integer(place, f"axis{place}"), x.rank) for place in (1, 2))
+        perm[one], perm[two] = perm[two], perm[one]
+    else:
+        source, to = a.axes(x, 1, "source") or [], a.axes(x, 2, "destination") or []
+        rest = [axis for axis in perm if axis not in source]
+        for place, axis in sorted(zip(to, source, strict=True)):
+            rest.insert(place, axis)
+        perm = rest
+    return Tensor(x.value, tuple(perm.index(axis) for axis in x.order))
+
+
+@operation("expand_dims")
+def expand_dims(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    found = a.layer.as_integers(a.plain(a.get(1, "axis")), "axis")
+    rank = x.rank + len(found)
+    return plain(g.Unsqueeze(x.plain(g), sorted(a.layer.axis(axis, rank) for axis in found)))
+
+
+@operation("squeeze")
+def squeeze(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    axes = a.axes(x, 1, "axis")
+    if axes is None:
+        axes = [axis for axis, size in enumerate(x.shape) if size == 1]
+    return plain(g.Squeeze(x.plain(g), axes)) if axes else x
+
+
+@operation("concatenate", "concat")
+def concatenate(g: GraphBuilder, a: Arguments) -> Result:
+    xs = promoted(g, a.tensors(0, "xs", "values", "tensors"))
+    axis = a.layer.axis(a.integer(1, "axis", default=-1), xs[0].rank)
+    values, order = common(g, xs)
+    return Tensor(values[0] if len(xs) == 1 else g.Concat(*values, axis=order.index(axis)), order)
+
+
+@operation("stack")
+def stack(g: GraphBuilder, a: Arguments) -> Result:
+    xs = promoted(g, a.tensors(0, "x", "values", "xs"))
+    axis = a.layer.axis(a.integer(1, "axis", default=0), xs[0].rank + 1)
+    return plain(g.Concat(*(g.Unsqueeze(x.plain(g), [axis]) for x in xs), axis=axis))
+
+
+@operation("unstack")
+def unstack(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
+    count = a.layer.size(x, axis)
+    if count > 4096:
+        raise a.layer.unsupported(f"it has {count} results")
+    parts = g.ops("Split", x.plain(g), [1] * count, outputs=count, axis=axis)
+    return [plain(g.Squeeze(part, [axis])) for part in parts]
+
+
+@operation("split")
+def split(g: GraphBuilder, a: Arguments) -> Result:
+    """Into equal parts; at places (Keras) or in sizes (TensorFlow)."""
+    x = _x(a)
+    found = a.plain(a.get(1, "indices_or_sections", "num_or_size_splits"))
+    axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
+    size = a.layer.size(x, axis)
+    numbers = a.layer.as_integers(found, "indices_or_sections")
+    if not isinstance(found, list):
+        if not 1 <= numbers[0] <= 4096 or size % numbers[0]:
+            raise a.layer.malformed(f"{size} cannot be split in {numbers[0]}")
+        sizes = [size // numbers[0]] * numbers[0]
+    elif a.layer.kind.startswith("ops."):
+        sizes = [b - c for b, c in zip([*numbers, size], [0, *numbers], strict=True)]
+    else:
+        sizes = [n if n >= 0 else size - sum(m for m in numbers if m >= 0) for n in numbers]
+    if any(n < 0 for n in sizes) or sum(sizes) != size:
+        raise a.layer.malformed(f"{size} cannot be split in {sizes[:20]}")
+    value = x.plain(g)
+    if len(sizes) == 1:
+        return [plain(value)]
+    return [plain(part) for part in g.ops("Split", value, sizes, outputs=len(sizes), axis=axis)]
+
+
+# --- taking ----------------------------------------------------------------------------------------------------------
+
+
+@operation("getitem", "get_item")
+def getitem(g: GraphBuilder, a: Arguments) -> Result:
+    """numpy's basic indexing: integers, slices, an ellipsis, new axes."""
+    x = _x(a)
+    key = a.get(1, "key", "slice_spec")
+    items = key if isinstance(key, list) else [key]
+    kinds = [_kind(a, item) for item in items]
+    if kinds.count("ellipsis") > 1:
+        raise a.layer.malformed("it has two ellipses")
+    used = sum(kind in ("slice", "integer") for kind in kinds)
+    starts, stops, steps, axes, drop, new = [], [], [], [], [], []
+    axis, out = 0, 0
+    for kind, item in zip(kinds, items, strict=True):
+        if kind == "ellipsis":
+            skipped = x.rank - used
+            axis, out = axis + skipped, out + skipped
+        elif kind == "new":
+            new.append(out)
+            out += 1
+        else:
+            first, last, pace = _bounds(a, item) if kind == "slice" else (*_single(a, item), 1)
+            if (first, last, pace) != (0, END, 1):
+                starts.append(first), stops.append(last), steps.append(pace), axes.append(axis)
+            if kind == "integer":
+                drop.append(axis)
+            else:
+                out += 1
+            axis += 1
+    if axis > x.rank:
+        raise a.layer.malformed(f"it indexes {axis} of {x.rank} axes")
+    value = x.plain(g)
+    if axes:
+        value = g.Slice(value, starts, stops, axes, steps)
+    value = g.Squeeze(value, drop) if drop else value
+    return plain(g.Unsqueeze(value, new) if new else value)
+
+
+def _kind(a: Arguments, item: Any) -> str:
+    if item is None:
+        return "new"
+    if isinstance(item, bool) or isinstance(item, Tensor):
+        raise a.layer.unsupported("it indexes by a tensor")
+    if isinstance(item, int):
+        return "integer"
+    if item == "Ellipsis" or (isinstance(item, dict) and item.get("class_name") == "__ellipsis__"):
+        return "ellipsis"
+    if isinstance(item, dict) and ("start" in item or item.get("class_name") in ("__slice__", "slice")):
+        return "slice"
+    raise a.layer.unsupported(f"it indexes by {str(item)[:40]!r}")
+
+
+def _bounds(a: Arguments, item: dict[str, Any]) -> tuple[int, int, int]:
+    item = item.get("config", item)
+    found = [None if item.get(key) is None else a.layer.as_integers(a.plain(item[key]), key)[0]
+             for key in ("start", "stop", "step")]  # fmt: skip
+    pace = 1 if found[2] is None else found[2]
+    if not pace:
+        raise a.layer.malformed("its slice has a step of 0")
+    low, high = (0, END) if pace > 0 else (-1, np.iinfo(np.int64).min)
+    return low if found[0] is None else found[0], high if found[1] is None else found[1], pace
+
+
+def _single(a: Arguments, item: int) -> tuple[int, int]:
+    first = a.layer.as_integers(item, "index")[0]
+    return first, END if first == -1 else first + 1
+
+
+@operation("take", "gather")
+def take(g: GraphBuilder, a: Arguments) -> Result:
+    x, indices = _x(a), a.tensor(1, "indices", like=I64)
+    if a.get(-1, "batch_dims"):
+        raise a.layer.unsupported("it takes by batch_dims")
+    found = a.get(2, "axis")
+    value = x.plain(g)
+    if found is None and a.name == "take":
+        value, axis = g.Reshape(value, [-1]), 0
+    else:
+        axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
+    return plain(g.Gather(value, cast(g, indices.plain(g), I64), axis=axis))
+
+
+@operation("take_along_axis")
+def take_along_axis(g: GraphBuilder, a: Arguments) -> Result:
+    x, indices = _x(a), a.tensor(1, "indices", like=I64)
+    axes = a.axes(x, 2, "axis") or [x.rank - 1]
+    return plain(g.GatherElements(x.plain(g), cast(g, indices.plain(g), I64), axis=axes[0]))
+
+
+@operation("slice")
+def slice_(g: GraphBuilder, a: Arguments) -> Result:
+    """Sizes of -1 take all that is left."""
+    x = a.tensor(0, "inputs", "input_", "x")
+    starts = a.layer.as_integers(a.plain(a.get(1, "start_indices", "begin")), "begin")
+    sizes = a.layer.as_integers(a.plain(a.get(2, "shape", "size")), "size")
+    if len(starts) != x.rank or len(sizes) != x.rank:
+        raise a.layer.malformed(f"it slices {len(starts)} of {x.rank} axes")
+    stops = [END if size == -1 else start + size for start, size in zip(starts, sizes, strict=True)]
+    return plain(g.Slice(x.plain(g), starts, stops, list(range(x.rank))))
+
+
+@operation("flip", "reverse")
+def flip(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    axes = a.axes(x, 1, "axis")
+    axes = list(range(x.rank)) if axes is None else axes
+    count = len(axes)
+    return plain(g.Slice(x.plain(g), [-1] * count, [np.iinfo(np.int64).min] * count, axes, [-1] * count))
+
+
+# --- repeating, padding ----------------------------------------------------------------------------------------------
+
+
+@operation("tile")
+def tile(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    repeats = target(g, a, a.get(1, "repeats", "multiples"))
+    value = x.plain(g)
+    if isinstance(repeats, list):
+        if len(repeats) > x.rank:
+            value = g.Unsqueeze(value, list(range(len(repeats) - x.rank)))
+        repeats = [*[1] * (x.rank - len(repeats)), *repeats]
+    return plain(g.Tile(value, repeats))
+
+
+@operation("repeat")
+def repeat(g: GraphBuilder, a: Arguments) -> Result:
+    """Every element so many times after itself."""
+    x = _x(a)
+    count = a.integer(1, "repeats", "rep")
+    axes = a.axes(x, 2, "axis")
+    value = x.plain(g)
+    if axes is None:
+        value, axes = g.Reshape(value, [-1]), [0]
+    if not 1 <= count <= 4096:
+        raise a.layer.malformed(f"it repeats {count} times")
+    rank = len(g.shape(value))
+    spread = g.Concat(*[g.Unsqueeze(value, [axes[0] + 1])] * count, axis=axes[0] + 1)
+    sizes = [size if isinstance(size, int) else -1 for size in g.shape(value)]
+    sizes[axes[0]] = sizes[axes[0]] * count if sizes[axes[0]] > 0 else -1
+    if sizes.count(-1) > 1:
+        sizes = [0 if size == -1 and axis < axes[0] else size for axis, size in enumerate(sizes)]
+    if sizes.count(-1) > 1 or rank > 8:
+        raise a.layer.free("it repeats along one of several free axes")
+    return plain(g.Reshape(spread, sizes))
+
+
+@operation("broadcast_to")
+def broadcast_to(g: GraphBuilder, a: Arguments) -> Result:
+    shape = target(g, a, a.get(1, "shape"))
+    return plain(g.Expand(_x(a).plain(g), shape))
+
+
+@operation("pad")
+def pad(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    pairs = a.plain(a.get(1, "pad_width", "paddings"))
+    mode = str(a.get(2, "mode", default="constant")).lower()
+    modes = {"constant": "constant", "reflect": "reflect", "symmetric": "", "edge": "edge", "wrap": "wrap"}
+    if not modes.get(mode):
+        raise a.layer.unsupported(f"its mode is {mode!r}")
+    items = pairs if isinstance(pairs, list) else [pairs]
+    rows = [a.layer.as_integers(item, "pad_width") for item in items]
+    rows = [row * 2 if len(row) == 1 else row for row in (rows * x.rank if len(rows) == 1 else rows)]
+    if len(rows) != x.rank or any(len(row) != 2 or min(row) < 0 for row in rows):
+        raise a.layer.malformed(f"its widths are {str(pairs)[:60]} for {x.rank} axes")
+    turned = [rows[axis] for axis in x.order]
+    pads = [*(row[0] for row in turned), *(row[1] for row in turned)]
+    value = a.layer.number(x, a.layer.as_real(a.get(3, "constant_values"), "constant_values"))
+    return x.like(g.Pad(x.value, pads, value if mode == "constant" else None, mode=modes[mode]))
+
+
+@operation("roll")
+def roll(g: GraphBuilder, a: Arguments) -> Result:
+    x = _x(a)
+    shifts = a.layer.as_integers(a.plain(a.get(1, "shift")), "shift")
+    axes = a.axes(x, 2, "axis")
+    if axes is None or len(axes) != len(shifts):
+        raise a.layer.unsupported("it rolls over all axes at once")
+    value = x.plain(g)
+    for shift, axis in zip(shifts, axes, strict=True):
+        cut = -shift % a.layer.size(x, axis)
+        if cut:
+            parts = [g.Slice(value, [cut], [END], [axis]), g.Slice(value, [0], [cut], [axis])]
+            value = g.Concat(*parts, axis=axis)
+    return plain(value)
+
+
+@operation("one_hot")
+def one_hot(g: GraphBuilder, a: Arguments) -> Result:
+    x = a.tensor(0, "x", "indices")
+    depth = a.integer(1, "num_classes", "depth")
+    dtype = a.dtype(-1, "dtype") or F32
+    hot = np.asarray([0, 1]).astype(dtype.numpy())
+    axis = a.integer(2, "axis", default=-1)
+    return plain(g.OneHot(cast(g, x.plain(g), I64), np.asarray(depth), hot, axis=axis))
+
+
+@operation("shape")
+def shape(g: GraphBuilder, a: Arguments) -> Result:
+    found = g.Shape(_x(a).plain(g))
+    return plain(cast(g, found, a.dtype(-1, "out_type") or I32))
+
+
+@operation("tril", "triu")
+def triangle(g: GraphBuilder, a: Arguments) -> Result:
+    return plain(g.Trilu(_x(a).plain(g), np.asarray(a.integer(1, "k", default=0)), upper=int(a.name == "triu")))
+
+
+@operation("ravel")
+def ravel(g: GraphBuilder, a: Arguments) -> Result:
+    return plain(g.Reshape(_x(a).plain(g), [-1]))
+
+
+@operation("depth_to_space", "space_to_depth")
+def depth_to_space(g: GraphBuilder, a: Arguments) -> Result:
+    """Blocks of channels as pixels, the channels innermost (DCR)."""
+    x = _x(a)
+    if str(a.get(-1, "data_format", default="channels_last")) not in ("channels_last", "NHWC", "None"):
+        raise a.layer.unsupported("it is channels-first")
+    block = a.integer(1, "block_size")
+    value = x.first(g)
+    if a.name == "depth_to_space":
+        return Tensor(g.DepthToSpace(value, blocksize=block, mode="DCR"), channels_first(4))
+    return Tensor(g.SpaceToDepth(value, blocksize=block), channels_first(4))
+
+
+@operation("resize")
+def resize(g: GraphBuilder, a: Arguments) -> Result:
+    """Images to a size, between the centres of pixels."""
+    x = _x(a)
+    a.layer.rank(x, 4)
+    if any(a.get(-1, key) for key in ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio")):
+        raise a.layer.unsupported("it antialiases, crops or pads as it resizes")
+    size = a.layer.as_integers(a.plain(a.get(1, "size")), "size")
+    last = str(a.get(-1, "data_format", default="channels_last")) != "channels_first"
+    value = x.first(g) if last else x.plain(g)
+    channels = a.layer.fixed(g.shape(value)[1:2])[0]
+    sizes = g.Concat(g.Shape(value, start=0, end=1), [channels, *size], axis=0)
+    word = str(a.get(2, "interpolation", "method", default="bilinear")).lower()
+    if not a.layer.kind.startswith("ops.") and word == "bicubic":
+        raise a.layer.unsupported("TensorFlow's bicubic resize uses other weights at the edges")
+    y = resized(g, a.layer, value, word, sizes=sizes)
+    return Tensor(y, channels_first(4) if last else (0, 1, 2, 3))

@@ -11,6 +11,7 @@ from workers.hub import IR_VERSION, OPSET
 
 # Inference reads the values of small inputs (axes, shapes, repeats); weights are never handed over.
 SMALL = 4096
+STRING = ir.DataType.STRING
 
 
 # ONNX infers nothing for these; what comes out is as what goes in.
@@ -32,7 +33,7 @@ def _known(node: ir.Node) -> tuple[dict[str, onnx.TypeProto], dict[str, onnx.Ten
         if value.type is not None:
             types[value.name] = ir.serde.serialize_value(value).type
         tensor = value.const_value
-        if tensor is not None and tensor.size * tensor.dtype.itemsize <= SMALL:
+        if tensor is not None and tensor.dtype != STRING and tensor.size * tensor.dtype.itemsize <= SMALL:
             data[value.name] = ir.serde.serialize_tensor(tensor)
     return types, data
 

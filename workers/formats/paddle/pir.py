@@ -190,7 +190,17 @@ class _Reader:
         slots = [*signature.results, *(f"O{place}" for place in range(len(signature.results), len(results)))]
         outputs = {slot: self.value(result[1:]) for slot, result in zip(slots, results, strict=False)}
         old = {signature.attrs[key]: value for key, value in attrs.items() if key in signature.attrs}
-        return Operator(signature.type, name, inputs, outputs, {**attrs, **old}, shown=shown)
+        return Operator(signature.type, name, inputs, outputs, {**attrs, **old}, shown=shown, inplace=_inplace(word))
+
+
+def _inplace(word: str) -> str:
+    """The slot of the value that an operator in place overwrites; statistics of normalisation do not count."""
+    if not word.endswith("_") or word in ("batch_norm_", "sync_batch_norm_"):
+        return ""
+    found = signature_of(word)
+    if found is None or not found.operands:
+        return ""
+    return next((slot for slot in ("Output", "Array") if slot in found.operands), found.operands[0])
 
 
 def _var(name: str, type_: Any) -> Var:
@@ -204,6 +214,8 @@ def _var(name: str, type_: Any) -> Var:
 def _attribute(record: Any) -> Any:
     """A value as Python has it; element types as their names."""
     kind, data = record["#"].rpartition("a_")[2], record.get("D")
+    if "VD" in record:
+        return {"INF": math.inf, "-INF": -math.inf, "NAN": math.nan}[record["VD"].upper()]
     if kind == "array":
         return [_attribute(item) for item in data]
     if kind in ("f32", "f64", "double", "float") and isinstance(data, str):

@@ -42,7 +42,10 @@ class Var:
 
 @dataclass(slots=True)
 class Operator:
-    """``type`` is the registry's name, ``shown`` what the file calls it; ``blocks`` are the regions of PIR."""
+    """``type`` is the registry's name, ``shown`` what the file calls it; ``blocks`` are the regions of PIR.
+
+    ``inplace`` is the input slot whose value changes as well, where the operator says so.
+    """
 
     type: str
     name: str
@@ -51,6 +54,7 @@ class Operator:
     attrs: dict[str, Any] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     shown: str = ""
+    inplace: str = ""
 
     def reads(self) -> Iterator[str]:
         """Names of all values it takes; of PIR's regions also what they take from around them."""
@@ -62,6 +66,7 @@ class Operator:
     def writes(self) -> Iterator[str]:
         for names in self.outputs.values():
             yield from names
+        yield from self.inputs.get(self.inplace, ())
 
 
 @dataclass(slots=True)

@@ -194,6 +194,7 @@ log10 log10 X > Out
 log1p log1p X > Out
 log2 log2 X > Out
 log_softmax log_softmax X > Out
+logcumsumexp logcumsumexp X > Out
 logical_and logical_and X Y > Out
 logical_not logical_not X > Out
 logical_or logical_or X Y > Out
@@ -220,6 +221,7 @@ maximum elementwise_max X Y > Out
 maxout maxout X > Out
 mean reduce_mean X AxisTensor > Out | dim=axis keep_dim=keepdim
 mean_all mean X > Out
+median median X > Out MedianIndex
 memcpy memcpy X > Out
 memcpy_d2h memcpy_d2h X > Out
 memcpy_h2d memcpy_h2d X > Out
@@ -237,6 +239,7 @@ multiplex multiplex X Ids > Out
 multiply elementwise_mul X Y > Out
 mv mv X Vec > Out
 nearest_interp nearest_interp_v2 X OutSize SizeTensor Scale > Out | data_layout=data_format
+nms nms Boxes > KeepBoxesIdxs
 nonzero where_index Condition > Out
 norm norm X > Out Norm
 not_equal not_equal X Y > Out
@@ -278,12 +281,14 @@ rsqrt rsqrt X > Out
 scale scale X ScaleTensor > Out
 scatter scatter X Ids Updates > Out
 scatter_nd_add scatter_nd_add X Index Updates > Out
+segment_pool segment_pool X SegmentIds > Out SummedIds
 selu selu X > Out
 sequence_conv sequence_conv X PaddingData Filter > Out | contextLength=context_length contextStart=context_start contextStride=context_stride
 sequence_expand sequence_expand X Y > Out
 sequence_mask sequence_mask X MaxLenTensor > Y | maxlen=max_len
 sequence_pool sequence_pool X > Out MaxIndex
 sequence_softmax sequence_softmax X > Out
+searchsorted searchsorted SortedSequence Values > Out
 set_value set_value Input StartsTensor EndsTensor StepsTensor > Out
 set_value_with_tensor set_value Input ValueTensor StartsTensor EndsTensor StepsTensor > Out
 shape shape Input > Out

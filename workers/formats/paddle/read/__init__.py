@@ -14,6 +14,7 @@ from workers.formats.paddle.net import Net, build
 from workers.formats.paddle.read import (
     activation,
     arrays,
+    attention,
     boxes,
     control,
     convolution,
@@ -24,10 +25,13 @@ from workers.formats.paddle.read import (
     normalization,
     pooling,
     priors,
+    quantization,
     recurrent,
     reduction,
+    refusals,
     regions,
     resize,
+    sequence,
     shape,
     slicing,
 )
@@ -38,8 +42,9 @@ from workers.formats.paddle.signatures import SIGNATURES
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, arrays, boxes, control, convolution, creation, elementwise, indexing, linear, normalization,
-    pooling, priors, recurrent, reduction, regions, resize, shape, slicing,
+    activation, arrays, attention, boxes, control, convolution, creation, elementwise, indexing, linear,
+    normalization, pooling, priors, quantization, recurrent, reduction, refusals, regions, resize, sequence,
+    shape, slicing,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 

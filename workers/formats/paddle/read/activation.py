@@ -40,11 +40,13 @@ def exact_function(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("round")
 def round_(g: GraphBuilder, layer: Layer) -> Value:
-    """Halves go away from zero, where ONNX goes to the even number; ``decimals`` shift the point."""
+    """Halves go to the even number since Paddle 3, away from zero before; ``decimals`` shift the point."""
     x = layer.x()
     if not layer.is_float(x):
         return g.Identity(x)
     decimals = layer.integer("decimals", 0)
+    if layer.scope.program.pir and not decimals:
+        return g.Round(x)
     if abs(decimals) > 30:
         raise layer.malformed(f"it rounds to {decimals} decimals")
     shift = layer.number(x, 10.0**decimals)
@@ -267,6 +269,16 @@ def softmax(g: GraphBuilder, layer: Layer) -> Value:
     if rank == 0:
         return g.Squeeze(g.op(operator, g.Unsqueeze(x, [0]), axis=0), [0])
     return g.op(operator, x, axis=layer.axis(layer.integer("axis", -1), rank))
+
+
+@reads("label_smooth")
+def label_smooth(g: GraphBuilder, layer: Layer) -> Value:
+    """(1 - epsilon) x + epsilon / classes, or epsilon times a given distribution."""
+    x, prior, epsilon = layer.x(), layer.maybe("PriorDist"), layer.real("epsilon", 0.0)
+    kept = g.Mul(x, layer.number(x, 1 - epsilon))
+    if prior is not None:
+        return g.Add(kept, g.Mul(prior, layer.number(x, epsilon)))
+    return g.Add(kept, layer.number(x, epsilon / layer.size(x, -1)))
 
 
 @reads("softmax_with_cross_entropy")

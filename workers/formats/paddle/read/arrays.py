@@ -54,8 +54,6 @@ def write_to_array(g: GraphBuilder, layer: Layer) -> Mapping[str, list[Held]]:
         found: Held = [*held[:place], x, *held[place + 1 :]]
     else:
         found = _inserted(g, layer, as_sequence(g, layer, held, target[0]), x)
-    if layer.op.inputs.get("Array"):
-        layer.env[target[0]] = found
     return {"Out": [found]}
 
 

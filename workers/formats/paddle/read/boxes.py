@@ -298,7 +298,7 @@ def overlaps(g: GraphBuilder, layer: Layer, a: Value, b: Value) -> Value:
     return g.Where(real, g.Div(common, g.Where(real, union, layer.number(a, 1))), zero)
 
 
-@reads("nms", "pd_op.nms")
+@reads("nms")
 def nms(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     """Places of the boxes [M, 4] kept; they come in falling order of scores that are not given."""
     boxes = layer.x(next(iter(layer.op.inputs), "Boxes"))

@@ -210,10 +210,13 @@ def sequence_mask(g: GraphBuilder, layer: Layer) -> Value:
     """Ones in the first x places of each row."""
     x = cast(g, layer.x(), I64)
     tensor = layer.maybe("MaxLenTensor")
-    most: Value | Array = np.asarray(layer.integer("maxlen", -1))
-    if tensor is not None:
+    most: Value | Array
+    known = contents(layer, tensor) if tensor is not None else (layer.integer("maxlen", -1),)
+    if known is None and tensor is not None:
         most = cast(g, scalar(g, tensor), I64)
-    elif layer.integer("maxlen", -1) < 0:
+    elif known is not None and isinstance(known[0], int) and known[0] >= 0:
+        most = np.asarray(known[0])
+    else:
         most = g.ReduceMax(x, keepdims=0)
     steps = g.Range(np.asarray(0), most, np.asarray(1))
     rank = layer.rank(x)

@@ -205,10 +205,10 @@ def unique(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     return {"Out": values, **{slot: cast(g, value, kind) for slot, value in found.items() if layer.wants(slot)}}
 
 
-@reads("searchsorted", "pd_op.searchsorted")
+@reads("searchsorted")
 def searchsorted(g: GraphBuilder, layer: Layer) -> Value:
     """How many elements stand before the place where a value belongs."""
-    line, values = (layer.all(slot)[0] for slot in (("SortedSequence", "Values") if layer.wants("Out") else ("I0", "I1")))
+    line, values = layer.x("SortedSequence"), layer.x("Values")
     wide = g.Unsqueeze(values, [layer.rank(values)])
     row = line if layer.rank(line) == 1 else g.Unsqueeze(line, [layer.rank(line) - 1])
     before = g.op("LessOrEqual" if layer.flag("right") else "Less", row, wide)

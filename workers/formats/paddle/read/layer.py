@@ -99,8 +99,9 @@ class Layer:
     # --- slots --------------------------------------------------------------------------------------------------------
 
     def held(self, slot: str) -> list[Held]:
-        """Whatever stands in a slot; one name each."""
-        return [self.env[name] for name in self.op.inputs.get(slot, ())]
+        """Whatever stands in a slot, which newer operators write in small letters; one for each name."""
+        names = self.op.inputs.get(slot) or self.op.inputs.get(slot.lower(), ())
+        return [self.env[name] for name in names]
 
     def all(self, slot: str) -> list[Value]:
         """The tensors of a slot, none when it is empty."""
@@ -123,7 +124,7 @@ class Layer:
 
     def wants(self, slot: str) -> bool:
         """Whether it has this output."""
-        return bool(self.op.outputs.get(slot))
+        return bool(self.op.outputs.get(slot) or self.op.outputs.get(slot.lower()))
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 

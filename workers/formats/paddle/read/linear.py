@@ -179,3 +179,8 @@ def fusion_squared_mat_sub(g: GraphBuilder, layer: Layer) -> Value:
     product = g.MatMul(x, y)
     difference = g.Sub(g.Mul(product, product), g.MatMul(g.Mul(x, x), g.Mul(y, y)))
     return g.Mul(difference, layer.number(x, layer.real("scalar", 1.0)))
+
+
+@reads("determinant")
+def determinant(g: GraphBuilder, layer: Layer) -> Value:
+    return g.Det(layer.x("Input"))

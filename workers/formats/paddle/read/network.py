@@ -155,6 +155,9 @@ def keep(state: Pass, g: GraphBuilder, layer: Layer, result: Result, start: int)
             if id(value) in made and not name.startswith("%"):
                 g.rename(value, name)
         layer.env[name] = value
+    if found and layer.op.inplace and isinstance(layer.op.inputs.get(layer.op.inplace), list):
+        for name in layer.op.inputs[layer.op.inplace]:
+            layer.env[name] = layer.env[found[0][0]]
     propagate(g, layer, [(name, value) for name, value in found if isinstance(value, ir.Value)])
 
 
@@ -165,7 +168,7 @@ def _placed(layer: Layer, result: Result) -> Iterator[tuple[str, Held]]:
         slot = next((slot for slot in PRIMARY if slot in outputs), next(iter(outputs), None))
         result = {} if slot is None else {slot: result}
     for slot, values in result.items():
-        names = outputs.get(slot, [])
+        names = outputs.get(slot) or outputs.get(slot.lower(), [])
         many = list(values) if isinstance(values, Sequence) else [values]
         if names and len(names) != len(many):
             raise layer.malformed(f"it has {len(names)} names for {len(many)} results")

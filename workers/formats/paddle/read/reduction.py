@@ -22,7 +22,7 @@ REDUCTIONS = {
 def axes_of(g: GraphBuilder, layer: Layer, x: Value, key: str = "dim", default: Sequence[int] = ()) -> list[int]:
     """The axes reduced over, in order; none named, or ``reduce_all``, means all."""
     rank = layer.rank(x)
-    if layer.attr("reduce_all", False) is True:
+    if layer.attr("reduce_all", False) is True or (layer.attr(key) == [] and not layer.op.inputs.get("AxisTensor")):
         return list(range(rank))
     found = fixed(layer, numbers(g, layer, key, "AxisTensor", "AxisTensorList", default=default), "its axes")
     axes = sorted({layer.axis(axis, max(rank, 1)) for axis in found if rank})
@@ -269,3 +269,22 @@ def cummax(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     index = g.op("ArgMax" if largest else "ArgMin", rows, axis=-1, keepdims=0, select_last_index=1)
     index = cast(g, _turned_back(g, layer, index, axis), layer.dtype("dtype", I64))
     return {"out": _turned_back(g, layer, values, axis), "indices": index}
+
+
+@reads("median")
+def median(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
+    """The middle one of an odd number of values, of an even number the mean of both or (``min``) the lower."""
+    x, keep = layer.x(), layer.flag("keepdim", True)
+    axes = layer.integers("axis")
+    flat = not axes
+    if flat:
+        x = reshaped(g, layer, x, [times(layer.shape(x))])
+    elif len(axes) > 1:
+        raise layer.unsupported("it takes the median over several axes at once")
+    axis = 0 if flat else layer.axis(axes[0], layer.rank(x))
+    size = layer.size(x, axis)
+    ordered, _ = g.ops("TopK", x, [size // 2 + 1], outputs=2, axis=axis, largest=0)
+    low = (size - 1) // 2
+    both = g.Slice(ordered, [low], [low + 1 if layer.word("mode", "avg") == "min" else size // 2 + 1], [axis])
+    y = g.ReduceMean(both, [axis], keepdims=int(keep and not flat))
+    return {"Out": g.Reshape(y, [1] * layer.rank(layer.x())) if flat and keep else y}

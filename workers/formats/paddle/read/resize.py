@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from workers.formats.paddle.read.convolution import back, first, is_last
 from workers.formats.paddle.read.layer import Layer, Value, reads
-from workers.formats.paddle.read.vectors import contents, fixed, numbers, reshaped
+from workers.formats.paddle.read.vectors import contents, fixed, numbers, reshaped, sizes_of
 from workers.hub.graph import GraphBuilder
 
 METHODS = {
@@ -44,19 +44,21 @@ def interpolate(g: GraphBuilder, layer: Layer) -> Value:
 
 
 def _resized(g: GraphBuilder, layer: Layer, x: Value, axes: int, attributes: dict[str, object]) -> Value:
-    places = list(range(2, axes + 2))
     sizes = _sizes(g, layer, axes)
     if sizes is None:
         factors = _factors(g, layer, axes)
         if factors is not None:
-            return g.Resize(x, None, np.asarray(factors, np.float32), axes=places, **attributes)
+            return g.Resize(x, None, np.asarray([1, 1, *factors], np.float32), **attributes)
         sizes = [layer.integer(key, 0) for key in ("out_d", "out_h", "out_w")[3 - axes :]]
         if any(size < 1 for size in sizes):
             raise layer.malformed(f"it has neither factors nor a size: {sizes}")
-    y = g.Resize(x, None, None, sizes, axes=places, **attributes)
-    if isinstance(sizes, ir.Value):
-        known = contents(layer, sizes)
-        y.shape = ir.Shape([*layer.shape(x)[:2], *(known if known is not None else [None] * axes)])
+    front = sizes_of(g, layer, x, (0, 1))
+    if isinstance(sizes, list) and isinstance(front, list):
+        return g.Resize(x, None, None, [*front, *sizes], **attributes)
+    y = g.Resize(x, None, None, g.Concat(*(g.constant(part) if isinstance(part, list) else part
+                                           for part in (front, sizes)), axis=0), **attributes)  # fmt: skip
+    known = sizes if isinstance(sizes, list) else contents(layer, sizes)
+    y.shape = ir.Shape([*layer.shape(x)[:2], *(known if known is not None else [None] * axes)])
     return y
 
 

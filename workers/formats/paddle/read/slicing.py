@@ -44,17 +44,14 @@ def _sliced(
     g: GraphBuilder, layer: Layer, x: Value, axes: Sequence[int], starts: list[int] | Value, ends: list[int] | Value,
     steps: list[int] | Value | None,
 ) -> Value:  # fmt: skip
-    """An end before the beginning of a turned slice is written as the lowest number."""
+    """The end -1 of a turned slice is before the beginning, where Python says None."""
     for bounds in (starts, ends, steps):
         if isinstance(bounds, list) and len(bounds) != len(axes):
             raise layer.malformed(f"it has the bounds {bounds} for {len(axes)} axes")
     if isinstance(ends, list):
         ends = [END if end >= 2**31 - 1 else end for end in ends]
     if isinstance(ends, list) and isinstance(steps, list):
-        ends = [
-            LOWEST if step < 0 and isinstance(dim := layer.shape(x)[axis], int) and end < -dim else end
-            for axis, end, step in zip(axes, ends, steps, strict=True)
-        ]
+        ends = [LOWEST if step < 0 and end == -1 else end for end, step in zip(ends, steps, strict=True)]
     if isinstance(steps, list) and 0 in steps:
         raise layer.malformed("a step is 0")
     y = g.Slice(x, starts, ends, list(axes), steps)

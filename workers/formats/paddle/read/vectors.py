@@ -24,7 +24,9 @@ def contents(layer: Layer, x: Value) -> tuple[Dim, ...] | None:
     if found is not None:
         return found
     array = GraphBuilder.const(x)
-    if array is None or array.size > LONGEST or array.dtype.kind not in "iub":
+    if array is None or array.size > LONGEST or array.dtype.kind not in "iubf":
+        return None
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
         return None
     return tuple(int(item) for item in array.reshape(-1))
 

@@ -102,6 +102,7 @@ class _Bundle:
     def stored(self, name: str, entry: Message) -> Stored:
         dtype, dims = plain(entry.dtype), shape_of(entry.shape, name, self.file)
         kind = NUMPY[dtype]
+        self.bytes(name, entry)
         if (entry.size or 0) != math.prod(dims) * kind.itemsize:
             raise MalformedModel(
                 f"{self.file!r}: {name!r} of shape {list(dims)} has {entry.size or 0:,} bytes",
@@ -238,7 +239,7 @@ def read_table(files: Iterable[UploadedFile]) -> Checkpoint:
     """A checkpoint of version 1: every table holds its tensors' values itself."""
     variables: dict[str, Stored] = {}
     names = []
-    parts: dict[str, list[tuple[Message, Callable[[], Array]]]] = {}
+    parts: dict[str, list[tuple[Message, Message]]] = {}
     metas: dict[str, Message] = {}
     for file in files:
         names.append(file.name)
@@ -248,24 +249,28 @@ def read_table(files: Iterable[UploadedFile]) -> Checkpoint:
                 metas.update((meta.name, meta) for meta in message.meta.tensor)
                 continue
             data = message.data
-            parts.setdefault(data.name, []).append((data.slice, _values_of(data, file.name)))
+            parts.setdefault(data.name, []).append((data.slice, data))
     for name, meta in metas.items():
         dtype = plain(meta.type)
         if dtype not in NUMPY or name not in parts:
             continue
         dims = shape_of(meta.shape, name, names[0])
-        placed = [(extent_of(piece, dims, name, names[0]), load) for piece, load in parts[name]]
+        placed = [
+            (extent_of(piece, dims, name, names[0]), _values_of(data, meta.type, names[0]))
+            for piece, data in parts[name]
+        ]
         sized = [(extent, _shaped(load, extent)) for extent, load in placed]
         load = sized[0][1] if len(sized) == 1 else _joiner(sized, dims, NUMPY[dtype])
         variables[name] = Stored(name, dtype, dims, load)
     return Checkpoint(variables, tuple(names))
 
 
-def _values_of(data: Message, file: str) -> Callable[[], Array]:
+def _values_of(data: Message, dtype: str, file: str) -> Callable[[], Array]:
     """The values stand in the lists of a TensorProto without a shape."""
 
     def make() -> Array:
         tensor = data.data
+        tensor.dtype = dtype
         if not tensor.has("tensor_content"):
             count = max(len(tensor[name]) for name in ("float_val", "double_val", "int_val", "int64_val", "bool_val",
                                                        "half_val"))  # fmt: skip

@@ -144,7 +144,31 @@ def run_frozen(path, arrays, names, options):
     check_graph(graph_def)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.import_graph_def(graph_def, name="")
+        restore(session, checkpoint_of(options["files"]))
         return run_session(session, arrays, names, options)
+
+
+def checkpoint_of(paths):
+    """The prefix of the checkpoint among the files, or None."""
+    for path in paths:
+        if path.endswith(".index"):
+            return path[: -len(".index")]
+    return None
+
+
+def restore(session, prefix):
+    """Give a bare graph's variables the values of a checkpoint, by the operators that would initialise them."""
+    if prefix is None:
+        return
+    reader = tf.train.load_checkpoint(prefix)
+    stored = reader.get_variable_to_shape_map()
+    done = set()
+    for op in session.graph.get_operations():
+        if op.type in ("Assign", "AssignVariableOp") and len(op.inputs) == 2:
+            name = op.inputs[0].op.name
+            if name in stored and name not in done:
+                done.add(name)
+                session.run(op, {op.inputs[1]: reader.get_tensor(name)})
 
 
 def run_meta(path, arrays, names, options):
@@ -198,7 +222,7 @@ def run_tensorflow(request, arrays):
     names = request.get("output_names") or []
     if not names:
         raise Refused("invalid", "no outputs are named")
-    outputs, seconds = runner(path, arrays, names, options)
+    outputs, seconds = runner(path, arrays, names, dict(options, files=request["model"]))
     return {"output_names": names, "seconds": seconds}, outputs
 
 

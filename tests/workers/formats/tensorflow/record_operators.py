@@ -261,8 +261,8 @@ def slicing():
     case("Slice", lambda x: tf.slice(x, [1, 0, 2], [2, -1, 3]), x=x, free=False)
     for name, cut in {
         "ellipsis": (Ellipsis, 2), "newaxis": (slice(None), None, slice(1, 3)), "neg": (slice(None, None, -1),),
-        "stride": (slice(None), slice(0, 5, 2), slice(-3, None)), "shrink": (slice(None), -1), "mix": (0, Ellipsis, None, 1),
-        "neg2": (slice(None), slice(3, 0, -2)), "ell_new": (None, Ellipsis, slice(0, 2), None),
+        "stride": (slice(None), slice(0, 5, 2), slice(-3, None)), "shrink": (slice(None), -1),
+        "mix": (0, Ellipsis, None, 1), "neg2": (slice(None), slice(3, 0, -2)), "ell_new": (None, Ellipsis, slice(0, 2), None),
     }.items():  # fmt: skip
         case("StridedSlice_" + name, lambda x, c=cut: x[c], x=x)
     case("StridedSlice_dynamic", lambda x, n: x[:, : n[0], n[1] :], x=x, n=np.array([3, 2], np.int32), free=False)
@@ -309,7 +309,8 @@ def indexing():
     case("DenseBincount", lambda x: R.DenseBincount(input=x, size=4, weights=tf.constant([], tf.int32)),
          x=ints(2, 9, low=0, high=6))  # fmt: skip
     case("SparseToDense", lambda v: R.SparseToDense(sparse_indices=[[0, 1], [2, 0]], output_shape=[3, 2],
-                                                    sparse_values=v, default_value=-1.0), v=f(2), free=False)  # fmt: skip
+                                                    sparse_values=v, default_value=-1.0),
+         v=f(2), free=False)  # fmt: skip
     case("SparseTensorDenseMatMul", lambda v, b: R.SparseTensorDenseMatMul(
         a_indices=tf.constant([[0, 1], [2, 0]], tf.int64), a_values=v, a_shape=tf.constant([3, 2], tf.int64), b=b),
         v=f(2), b=f(2, 4), free=False)  # fmt: skip
@@ -434,7 +435,8 @@ def recurrent():
             seq_len_max=tf.constant(5, tf.int64), x=x, cs_prev=c, h_prev=h, w=w, wci=wp, wcf=wp, wco=wp, b=f(16),
             use_peephole=p, cell_clip=k)), x=f(5, 2, 3), c=c, h=h, free=False)  # fmt: skip
     case("BlockLSTMV2", lambda x, c, h: R.BlockLSTMV2(
-        seq_len_max=tf.constant(5, tf.int64), x=x, cs_prev=c, h_prev=h, w=w, wci=zeros, wcf=zeros, wco=zeros, b=f(16))[6],
+        seq_len_max=tf.constant(5, tf.int64), x=x, cs_prev=c, h_prev=h, w=w, wci=zeros, wcf=zeros, wco=zeros,
+        b=f(16))[6],
         x=f(5, 2, 3), c=c, h=h, free=False)  # fmt: skip
 
 

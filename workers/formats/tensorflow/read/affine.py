@@ -79,7 +79,10 @@ class Candidate:
 
 
 class Reading:
-    def __init__(self, g: Builder, draft: Draft, counters: Sequence[int]) -> None:
+    """``feed`` is the value that counts as the step's input, in place of a step of a sequence."""
+
+    def __init__(self, g: Builder, draft: Draft, counters: Sequence[int], feed: Value | None = None) -> None:
+        self.feed = unwrapped(feed) if feed is not None else None
         self.g = g
         self.draft = draft
         self.counters = {id(draft.inputs[index]) for index in counters}
@@ -142,6 +145,9 @@ class Reading:
 
     def is_x(self, value: Value) -> bool:
         """Whether a value is the step's input; all of them must be of one source."""
+        if self.feed is not None:
+            self.source = self.feed if unwrapped(value) is self.feed else self.source
+            return unwrapped(value) is self.feed
         node = unwrapped(value).producer()
         if node is None or node.op_type not in ("Gather",) or node.inputs[0] is None or node.inputs[1] is None:
             return False

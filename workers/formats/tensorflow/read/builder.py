@@ -1,8 +1,9 @@
 """The graph builder as TensorFlow's graphs need it: constants computed at once, sizes followed, layouts carried along.
 
 ``turned`` holds values that are transposes of others because a layer computes channels-first: what reads them is moved
-in front of the transpose where that is possible (``layout``), so that none is left between layers. Of such pictures, ``flat`` holds the flattened
-ones, ``merged`` those with all axes but the channels in one, and ``spread`` those whose blocks were moved to the batch.
+in front of the transpose where that is possible (``layout``), so that none is left between layers. Of such pictures,
+``flat`` holds the flattened ones, ``merged`` those with all axes but the channels in one, and ``spread`` those whose
+blocks were moved to the batch.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -42,20 +43,48 @@ class Cell:
 
 
 def recurrent(scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft) -> dict[int, Entity] | None:
-    """The loop's results as a recurrent layer's outputs; None where its body is no such cell."""
+    """The loop's results as recurrent layers' outputs; None where its body is no stack of such cells."""
     counters = [i for i in draft.results if counts(scope.g, draft, i, starts[i])]
+    stack = _stack(scope.g, draft, counters)
+    rounds = trips(scope, starts, draft) if stack is not None else None
+    if stack is None or rounds is None or not _whole(scope.g, rounds, stack[0][1]):
+        return None
+    if not _lists_fit(draft, [cell for cell, _ in stack], starts):
+        return None
+    results: dict[int, Entity] = {index: _counted(scope.g, layer, starts[index], rounds) for index in counters}
+    source = stack[0][1]
+    for cell, _ in stack:
+        source = _emit(scope, layer, starts, draft, cell, source, rounds, results)
+    return results
+
+
+def _stack(g: Builder, draft: Draft, counters: Sequence[int]) -> list[tuple[Cell, Value]] | None:
+    """The cells from the one that reads the input to the last, each with what it reads."""
     states = [i for i in draft.results if i not in counters]
-    if not counters or len(states) not in (1, 2):
-        return None
-    reading = Reading(scope.g, draft, counters)
-    cell = _lstm(reading, states) if len(states) == 2 else _gru(reading, states[0]) or _rnn(reading, states[0])
-    if cell is None or not _fits(scope.g, draft, cell, starts):
-        return None
-    rounds = trips(scope, starts, draft)
-    source = reading.source
-    if rounds is None or source is None or not _whole(scope.g, rounds, source):
-        return None
-    return _emit(scope, layer, starts, draft, cell, source, rounds, counters)
+    found: list[tuple[Cell, Value]] = []
+    feed: Value | None = None
+    while states:
+        reading = Reading(g, draft, counters, feed)
+        cell = _cell(reading, states)
+        source = reading.source
+        if cell is None or source is None or not _fits(draft, cell):
+            return None
+        found.append((cell, source))
+        states = [index for index in states if index not in cell.states]
+        feed = draft.results[cell.states[0]]
+    return found if counters else None
+
+
+def _cell(reading: Reading, states: list[int]) -> Cell | None:
+    for pair in permutations(states, 2):
+        cell = _lstm(reading, list(pair))
+        if cell is not None:
+            return cell
+    for index in states:
+        cell = _gru(reading, index) or _rnn(reading, index)
+        if cell is not None and all(gate.inside.complete for gate in cell.gates):
+            return cell
+    return None
 
 
 def _whole(g: Builder, rounds: Value, source: Value) -> bool:
@@ -66,16 +95,21 @@ def _whole(g: Builder, rounds: Value, source: Value) -> bool:
     return known.items[0] == shape[0]
 
 
-def _fits(g: Builder, draft: Draft, cell: Cell, starts: Sequence[Entity]) -> bool:
-    """Lists may hold h only, all shapes must be those of matrices."""
-    h = draft.results[cell.states[0]]
+def _fits(draft: Draft, cell: Cell) -> bool:
+    """Whether the states are matrices of one width, and every gate has one weight each for input and state."""
     hidden = [shape_of(draft.inputs[index]) for index in cell.states]
     sizes = {shape[-1] for shape in hidden if shape is not None and len(shape) == 2}
     same = len(sizes) == 1 and isinstance(next(iter(sizes)), int) and None not in hidden
-    fresh = all(
-        isinstance(starts[i], TensorList) and not _filled(starts[i]) and item is h for i, item in draft.written.items()
+    return same and all(gate.inside.complete for gate in cell.gates)
+
+
+def _lists_fit(draft: Draft, cells: Sequence[Cell], starts: Sequence[Entity]) -> bool:
+    """Lists may hold the outputs h of one of the cells only."""
+    outputs = {id(draft.results[cell.states[0]]) for cell in cells}
+    return all(
+        isinstance(starts[index], TensorList) and not _filled(starts[index]) and id(item) in outputs
+        for index, item in draft.written.items()
     )
-    return same and fresh and all(gate.inside.complete for gate in cell.gates)
 
 
 def _filled(entity: Entity) -> bool:
@@ -96,7 +130,7 @@ def _gate(reading: Reading, value: Value, h: Value) -> Gate | None:
 def _lstm(reading: Reading, states: list[int]) -> Cell | None:
     """c' = f * c + i * g, h' = o * act(c'). ONNX's order: i, o, f, g."""
     draft = reading.draft
-    for h_index, c_index in (states, states[::-1]):
+    for h_index, c_index in (states,):
         h, c = draft.inputs[h_index], draft.inputs[c_index]
         after_h, after_c = draft.results[h_index], draft.results[c_index]
         for o_value, squashed in reading.pairs(after_h, "Mul"):
@@ -163,8 +197,9 @@ def _rnn(reading: Reading, index: int) -> Cell | None:
 
 def _emit(
     scope: Scope, layer: Layer, starts: Sequence[Entity], draft: Draft, cell: Cell, source: Value, rounds: Value,
-    counters: Sequence[int],
-) -> dict[int, Entity]:  # fmt: skip
+    results: dict[int, Entity],
+) -> Value:  # fmt: skip
+    """One layer; its outputs h of all steps."""
     g = scope.g
     hidden = int(shape_of(draft.inputs[cell.states[0]])[-1])  # type: ignore[index, arg-type]
     features = cell.gates[0].inside.x_size
@@ -192,12 +227,13 @@ def _emit(
         cell.operator, source, w, r, b, None, *begin, outputs=outputs, hidden_size=hidden,
         **_activations(cell), **cell.attributes,
     )  # fmt: skip
-    results: dict[int, Entity] = {index: _counted(g, layer, starts[index], rounds) for index in counters}
     for index, value in zip(cell.states, found[1:], strict=True):
         results[index] = g.Squeeze(value, [0])
-    for index in draft.written:
-        results[index] = listed(scope, layer, starts[index], g.Squeeze(found[0], [1]), rounds)
-    return results
+    steps = g.Squeeze(found[0], [1])
+    for index, item in draft.written.items():
+        if item is draft.results[cell.states[0]]:
+            results[index] = listed(scope, layer, starts[index], steps, rounds)
+    return steps
 
 
 def _start(g: Builder, start: Entity) -> Value | None:

@@ -107,7 +107,7 @@ class Bench:
 
     def _against_source(self, verifier: Verifier, files: Sequence[Path]) -> Comparison:
         inputs, outputs = self._names(self.hub.graph.inputs), self._names(self.hub.graph.outputs)
-        chosen = self.options.model_dump(include={"phase", "stages", "entry", "args"})
+        chosen = self.options.model_dump(include={"phase", "stages", "entry", "args", "signature", "constants"})
         runs = self._run(verifier, files, inputs, outputs, {"partial": True, **chosen})
         if isinstance(runs, str):
             return _unverified("hub", verifier.title, runs)

@@ -37,7 +37,7 @@ class Run:
         self.scope = scope
         self.refused: list[Unsupported] = []
         self.open_types = open_types
-        self.pools: dict[int, tuple[Value, Value, Any]] = {}
+        self.pools: dict[int, tuple[Value, Value]] = {}
         self.unpooled: frozenset[int] = frozenset()
         self.states: dict[int, list[Data]] = {}
         self._progress, self._watching = progress, False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.torch7.objects import Array
 from workers.formats.torch7.read.convolution import PLANE, VOLUME, Window, batched, window
@@ -105,7 +106,7 @@ def _max(run: Run, layer: Layer, data: Data, axes: Sequence[str]) -> Data:
             return g.MaxPool(x, **attributes)
         pair: Any = attributes
         result, places = g.ops("MaxPool", x, outputs=2, **pair)
-        run.pools[id(layer.module)] = (x, places, win)
+        run.pools[id(layer.module)] = (x, places)
         return result
 
     return Ref(batched(g, layer, x, len(axes) + 2, rule))
@@ -113,17 +114,24 @@ def _max(run: Run, layer: Layer, data: Data, axes: Sequence[str]) -> Data:
 
 @flows("nn.SpatialMaxUnpooling", "nn.VolumetricMaxUnpooling")
 def max_unpooling(run: Run, layer: Layer, data: Data) -> Data:
-    """Values to the places of the pooling module's maxima, among zeros, in the size of that module's input."""
+    """Values to the places of the pooling module's maxima, among zeros, in the size of that module's input.
+
+    MaxUnpool would do only where the pooling left out no row: of indices into a larger plane the specification and
+    onnxruntime think differently.
+    """
     g, x = run.g, layer.floats(run.g, layer.one(data).read())
     pooling = layer.inner("pooling")
     if id(pooling) not in run.pools:
         raise layer.malformed("the pooling module it refers to did not run before it")
-    source, places, win = run.pools[id(pooling)]
+    source, places = run.pools[id(pooling)]
 
     def rule(x: Value) -> Value:
         if layer.shape(x)[1:] != layer.shape(places)[1:]:
             raise layer.malformed("its input has another shape than the output of its pooling module")
-        result = g.MaxUnpool(x, places, g.Shape(source), kernel_shape=win.kernel, strides=win.strides)
+        shape = g.Shape(source)
+        zeros = g.ConstantOfShape(g.ReduceProd(shape, keepdims=1), value=ir.tensor(np.zeros(1, np.float32)))
+        result = g.ScatterElements(zeros, g.Reshape(places, [-1]), g.Reshape(x, [-1]), axis=0)
+        result = g.Reshape(result, shape)
         result.shape = source.shape
         return result
 

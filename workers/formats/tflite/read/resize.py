@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from workers.formats.tflite.read.align import sized
@@ -12,7 +14,7 @@ from workers.hub.graph import GraphBuilder
 
 @reads("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 def resize(g: GraphBuilder, layer: Layer) -> Out:
-    """Pixels are placed by their centres, by the corners, or both from 0; the nearest rounds a half up, or down from 0."""
+    """Pixels are placed by their centres, by the corners, or both from 0; the nearest rounds half up, or down from 0."""
     layer.rank(0, 4)
     nearest = layer.type == "RESIZE_NEAREST_NEIGHBOR"
     corners, centres = layer.flag("align_corners"), layer.flag("half_pixel_centers")
@@ -22,40 +24,33 @@ def resize(g: GraphBuilder, layer: Layer) -> Out:
     x = layer.x(g, 0, first=True)
     scales = None
     if known is None or any(isinstance(item, str) for item in known.flat):
-        sizes: Value | None = g.Concat(g.Shape(x, start=0, end=2), whole(g, layer.x(g, 1)), axis=0)
+        sizes: Value | None = whole(g, layer.x(g, 1))
     else:
         height, width = layer.integers(1, "sizes")
         if not (1 <= height <= LIMIT and 1 <= width <= LIMIT):
             raise layer.malformed(f"it would make a plane of {height} x {width}")
         scales = _scales(layer, height, width)
-        sizes = None if scales is not None else _sizes(g, layer, x, height, width)
+        sizes = None if scales is not None else g.constant([height, width])
     mode = "align_corners" if corners else "half_pixel" if centres else "asymmetric"
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": mode, "mode": "nearest" if nearest else "linear"}
     if nearest:
-        y = g.Resize(x, None, scales, sizes, mode="nearest", coordinate_transformation_mode=mode,
-                     nearest_mode="round_prefer_ceil" if corners or centres else "floor")  # fmt: skip
-    else:
-        y = g.Resize(x, None, scales, sizes, mode="linear", coordinate_transformation_mode=mode)
+        attributes["nearest_mode"] = "round_prefer_ceil" if corners or centres else "floor"
+    if scales is None:
+        attributes["axes"] = [2, 3]
+    y = g.Resize(x, None, scales, sizes, **attributes)
     batch, *_, channels = layer.dims(0)
     size = [None, None] if scales is None else layer.integers(1, "sizes")
     return Out(sized(y, [batch, channels, *size]), first=True)
 
 
 def _scales(layer: Layer, height: int, width: int) -> Array | None:
-    """Factors in place of sizes where the batch is free: they must lead to just these sizes."""
+    """Factors in place of sizes where the batch is free: the product of each must be its size, without rounding."""
     batch, *have, _ = layer.dims(0)
     fixed = [size for size in have if isinstance(size, int) and size > 0]
     if isinstance(batch, int) or len(fixed) != 2:
         return None
     scales = np.asarray([1, 1, height / fixed[0], width / fixed[1]], np.float32)
-    made = np.floor(scales[2:] * np.asarray(fixed, np.float32)).astype(int).tolist()
-    return scales if made == [height, width] else None
-
-
-def _sizes(g: GraphBuilder, layer: Layer, x: Value, height: int, width: int) -> Value:
-    batch, *_, channels = layer.dims(0)
-    if isinstance(batch, int) and isinstance(channels, int):
-        return g.constant([batch, channels, height, width])
-    return g.Concat(g.Shape(x, start=0, end=2), g.constant([height, width]), axis=0)
+    return scales if all(made % 1 == 0 for made in (scales[2:].astype(np.float64) * fixed).tolist()) else None
 
 
 @reads("SPACE_TO_DEPTH", "DEPTH_TO_SPACE")

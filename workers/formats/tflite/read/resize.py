@@ -14,7 +14,7 @@ from workers.hub.graph import GraphBuilder
 
 @reads("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 def resize(g: GraphBuilder, layer: Layer) -> Out:
-    """Pixels are placed by their centres, by the corners, or both from 0; the nearest rounds half up, or down from 0."""
+    """Pixels are placed by their centres, by the corners, or both from 0; the nearest rounds half up, or down."""
     layer.rank(0, 4)
     nearest = layer.type == "RESIZE_NEAREST_NEIGHBOR"
     corners, centres = layer.flag("align_corners"), layer.flag("half_pixel_centers")

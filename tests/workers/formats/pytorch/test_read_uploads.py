@@ -60,7 +60,8 @@ def script(body: str, **attributes: Any) -> bytes:
     stream = b"\x80\x02c__torch__\nN\n)\x81}b."
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as target:
-        for name, data in {"data.pkl": stream, "constants.pkl": b"\x80\x02).", "code/__torch__.py": source}.items():
+        members: dict[str, bytes | str] = {"data.pkl": stream, "constants.pkl": b"\x80\x02)."}
+        for name, data in {**members, "code/__torch__.py": source}.items():
             target.writestr(f"m/{name}", data)
     return out.getvalue()
 

@@ -9,14 +9,14 @@ import onnx_ir as ir
 
 from workers.formats.pytorch.read.dtypes import cast, operand, result_type
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, RAW, Layer, reads
-from workers.formats.pytorch.read.shaping import as_vector, size_list
+from workers.formats.pytorch.read.shaping import as_vector, size_list, sound
 from workers.formats.pytorch.read.symbols import Sym, kind_of
 from workers.formats.pytorch.read.values import Tensor
 from workers.hub.graph import GraphBuilder, Value
 
 
 def filled(g: GraphBuilder, layer: Layer, sizes: Any, number: Any, dtype: ir.DataType) -> Value:
-    dims = size_list(layer, sizes)
+    dims = sound(layer, size_list(layer, sizes))
     made = operand(g, number, dtype)
     if not dims:
         return g.Identity(made)

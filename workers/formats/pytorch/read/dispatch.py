@@ -144,10 +144,19 @@ def _plain(
     affine = next((a.affine for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor) and a.affine), None)
     given = [_value(g, arg) for arg in args]
     result = _bound(rule, g, layer, given, {key: _value(g, value) for key, value in kwargs.items()})
+    _check_sizes(layer, g.made[start:])
     result = fold(g, start, result)
     if len(g.made) == start:
         state.scope.release(layer.name)
     return _wrapped(state, layer, rule, base, result, args, kwargs, affine)
+
+
+def _check_sizes(layer: Layer, made: Sequence[ir.Node]) -> None:
+    """A window larger than its input, and the like, show in a negative size."""
+    for node in made:
+        for output in node.outputs:
+            if output.shape is not None and any(isinstance(size, int) and size < 0 for size in output.shape):
+                raise layer.malformed(f"its result would have the shape {list(output.shape)}")
 
 
 def _broadcast(layer: Layer, args: Sequence[Any]) -> None:

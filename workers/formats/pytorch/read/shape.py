@@ -289,7 +289,11 @@ def select(g: GraphBuilder, layer: Layer, self: Value, dim: Any, index: Any) -> 
 def flip(g: GraphBuilder, layer: Layer, self: Value, dims: Any = None) -> Value:
     word = layer.type.rpartition("::")[2]
     axes = {"fliplr": [1], "flipud": [0]}.get(word) or [layer.axis(self, dim) for dim in dims]
+    # Inference of ONNX aborts the process on an empty axis that runs backwards.
+    axes = [axis for axis in axes if layer.dim(self, axis) != 0]
     count = len(axes)
+    if not axes:
+        return g.Identity(self)
     return g.Slice(self, [-1] * count, [-(1 << 63) + 1] * count, axes, [-1] * count)
 
 

@@ -44,6 +44,13 @@ def as_vector(g: GraphBuilder, sizes: Sequence[Size]) -> Value:
     return g.Concat(*(g.constant([s]) if isinstance(s, int) else s.vector(g) for s in sizes), axis=0)
 
 
+def sound(layer: Layer, sizes: Sequence[Size], least: int = 0) -> list[Size]:
+    """The sizes, none of them below ``least``: inference of ONNX does not survive a negative one."""
+    if any(isinstance(size, int) and not least <= size < 1 << 48 for size in sizes):
+        raise layer.malformed(f"it asks for the shape {[s if isinstance(s, int) else '?' for s in sizes]}")
+    return list(sizes)
+
+
 def same(a: Size, b: Size) -> bool:
     """Whether two sizes are surely equal."""
     if a is b:
@@ -55,7 +62,7 @@ def same(a: Size, b: Size) -> bool:
 def reshape(g: GraphBuilder, layer: Layer, x: Value, sizes: Sequence[Size]) -> Value:
     """``x`` with these sizes, one of which may be -1."""
     own = layer.dims(x) if x.shape is not None else []
-    target = _resolved(layer, product(own) if x.shape is not None else None, list(sizes))
+    target = _resolved(layer, product(own) if x.shape is not None else None, sound(layer, sizes, -1))
     if x.shape is not None and len(own) == len(target) and all(map(same, own, target)):
         return x
     if any(size == 0 for size in target if isinstance(size, int)):
@@ -111,7 +118,7 @@ def _check(layer: Layer, total: Expr, wanted: Expr) -> None:
 def expand(g: GraphBuilder, layer: Layer, x: Value, sizes: Sequence[Size]) -> Value:
     """``x`` repeated along axes of size 1; -1 keeps an axis; new axes come in front."""
     own = layer.dims(x)
-    pad = len(sizes) - len(own)
+    pad = len(sound(layer, sizes, -1)) - len(own)
     if pad < 0:
         raise layer.malformed(f"a tensor of {len(own)} axes cannot be expanded to {len(sizes)}")
     target: list[Size] = []
@@ -135,6 +142,8 @@ def slice_(
 ) -> Value:  # fmt: skip
     """``x[start:end:step]`` along ``axis``; None is the end of the axis."""
     size = layer.dim(x, axis)
+    if step < 1:
+        raise layer.malformed(f"its step is {step}")
     begin = expr_of(start)
     if begin is not None and begin.constant == 0 and step == 1 and (end is None or _at_least(end, size)):
         return x

@@ -11,11 +11,23 @@ from workers.formats.pytorch.read.layer import BOOL, I64, Layer, reads
 from workers.hub.graph import GraphBuilder, Value
 
 
+def _count(layer: Layer, x: Value, axis: int, k: Any) -> int:
+    """``k``, which must be there along ``axis``."""
+    count, size = layer.integer(k), layer.dim(x, axis)
+    if count < 1 or (isinstance(size, int) and count > size):
+        raise layer.malformed(f"it asks for {count} elements of {size if isinstance(size, int) else 'a free axis'}")
+    return count
+
+
 @reads("aten::topk")
 def topk(
     g: GraphBuilder, layer: Layer, self: Value, k: Any, dim: Any = -1, largest: Any = True, sorted: Any = True
 ) -> tuple[Value, Value]:
-    count = g.constant([layer.integer(k)]) if layer.known(k) is not None else g.Reshape(k.scalar(g), [1])
+    count = (
+        g.constant([_count(layer, self, layer.axis(self, dim), k)])
+        if layer.known(k) is not None
+        else g.Reshape(k.scalar(g), [1])
+    )
     values, indices = g.ops(
         "TopK", self, count, outputs=2, axis=layer.axis(self, dim), largest=int(bool(largest)), sorted=1
     )
@@ -46,7 +58,8 @@ def sort(
 
 @reads("aten::kthvalue")
 def kthvalue(g: GraphBuilder, layer: Layer, self: Value, k: Any, dim: Any = -1, keepdim: Any = False) -> Any:
-    axis, count = layer.axis(self, dim), layer.integer(k)
+    axis = layer.axis(self, dim)
+    count = _count(layer, self, axis, k)
     both = g.ops("TopK", self, [count], outputs=2, axis=axis, largest=0, sorted=1)
     found = [g.Slice(x, [count - 1], [count], [axis]) for x in both]
     return tuple(found if keepdim else [g.Squeeze(x, [axis]) for x in found])

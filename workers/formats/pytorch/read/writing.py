@@ -22,6 +22,8 @@ def _replaced(
 ) -> Value:
     """``base`` with ``base[start:end:step]`` along ``axis`` replaced by ``new``."""
     size = layer.dim(base, axis)
+    if step < 1:
+        raise layer.malformed(f"its step is {step}")
     positions = g.Range(0, size if isinstance(size, int) else size.scalar(g), 1)
     stop: Size = end if end is not None else (1 << 63) - 1
     chosen = g.Slice(positions, as_vector(g, [start]), as_vector(g, [stop]), [0], [step])

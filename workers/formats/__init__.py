@@ -8,18 +8,32 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from workers.formats import caffe, caffe2, darknet, mxnet, onnx, paddle, pytorch, tensorflow, torch7
+from workers.formats import (
+    caffe,
+    caffe2,
+    darknet,
+    keras,
+    mxnet,
+    onnx,
+    paddle,
+    pytorch,
+    tensorflow,
+    tflite,
+    torch7,
+)
 from workers.formats.contract import Format
 
 BUILT_IN: tuple[Format, ...] = (
     caffe.FORMAT,
     caffe2.FORMAT,
     darknet.FORMAT,
+    keras.FORMAT,
     mxnet.FORMAT,
     onnx.FORMAT,
     paddle.FORMAT,
     pytorch.FORMAT,
     tensorflow.FORMAT,
+    tflite.FORMAT,
     torch7.FORMAT,
 )
 

@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="keras",
     title="Keras",
+    variants="`.keras`, whole-model `.h5` of Keras 1 and 2, architecture with weights",
     extensions=(".keras", ".h5", ".hdf5", ".json", ".yaml"),
     sniff=_sniff,
     read=Lazy("workers.formats.keras.read", "read"),

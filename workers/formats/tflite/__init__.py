@@ -20,6 +20,7 @@ def _coverage() -> Mapping[str, Mapping[str, str]]:
 FORMAT = Format(
     name="tflite",
     title="TensorFlow Lite",
+    variants="float, float16, dynamic-range and integer",
     extensions=(".tflite", ".lite"),
     sniff=_sniff,
     read=Lazy("workers.formats.tflite.read", "read"),

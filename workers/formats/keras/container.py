@@ -10,7 +10,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h5py
 
@@ -29,7 +29,7 @@ CONFIG, METADATA, WEIGHTS, INDEX = "config.json", "metadata.json", "model.weight
 class Piece(UploadedFile):
     """A member of an archive with the outline of an uploaded file."""
 
-    data: memoryview = memoryview(b"")
+    data: memoryview = field(default_factory=lambda: memoryview(b""))
 
     def head(self, size: int = 65536) -> bytes:
         return bytes(self.data[:size])
@@ -103,19 +103,17 @@ def _top(names: list[str]) -> str:
 
 
 @contextmanager
-def open_piece(piece: Piece, limits: Hdf5Limits = Hdf5Limits()) -> Iterator[Hdf5File]:
-    """An HDF5 file inside an archive, read-only; the file's own loader limits hold."""
+def open_piece(piece: Piece) -> Iterator[Hdf5File]:
+    """An HDF5 file inside an archive, read-only, under the limits of any HDF5 file."""
     for index in reversed(range(h5py.h5pl.size())):
         h5py.h5pl.remove(index)
     try:
         handle = h5py.File(_Window(piece.data), "r")
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MalformedModel(
-            f"{piece.name!r} is a damaged or truncated HDF5 file: {words}", file=piece.name
-        ) from error
+        raise MalformedModel(f"{piece.name!r} is a damaged or truncated HDF5 file: {words}", file=piece.name) from error
     with handle:
-        yield Hdf5File(piece, handle, limits)
+        yield Hdf5File(piece, handle, Hdf5Limits())
 
 
 class _Window(io.RawIOBase):

@@ -40,7 +40,8 @@ class Call:
 class Spec:
     """One layer. ``type`` is the class name as the file has it, ``kind`` the key of its reading rule.
 
-    ``inner`` are the layers in its own configuration, by the attribute of the object that holds them. ``first`` is the number of its first call: tf.keras counts the making of a nested model as call 0.
+    ``inner`` are the layers in its own configuration, by the attribute of the object that holds them. ``first`` is
+    the number of its first call: tf.keras counts the making of a nested model as call 0.
     """
 
     name: str
@@ -188,7 +189,7 @@ class Parser:
         kind, config = item.get("class_name"), item.get("config")
         if kind == "__keras_tensor__":
             history = config.get("keras_history") if isinstance(config, dict) else None
-            if not _is_triple(history):
+            if history is None or not _is_triple(history):
                 raise self.malformed(f"a call of layer {spec.name!r} names no tensor", spec.name)
             return Ref(*history[:3])
         if kind == "__tuple__" and isinstance(item.get("items"), list):
@@ -279,7 +280,7 @@ class Parser:
         for item in merge.config["layers"]:
             branch = self.spec(item, depth + 1)
             branch.name = _free(branch.name, [*inputs, *joined, *layers])
-            heads, _, last = self.start([branch], {}, depth)
+            heads, _, _last = self.start([branch], {}, depth)
             for head in heads:
                 head.name = _free(head.name, [*inputs, *joined, *layers])
             branch.calls = [Call(([Ref(head.name, 0, 0) for head in heads] if len(heads) > 1 else

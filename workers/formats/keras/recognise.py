@@ -54,15 +54,14 @@ def kind_of(file: UploadedFile) -> Kind:
 
 def _hdf5_kind(file: UploadedFile) -> Kind:
     try:
-        with open_hdf5(file) as opened:
-            with opened.guarded("/"):
-                attributes, names = set(opened.handle.attrs), set(opened.handle)
-                if "model_config" in attributes:
-                    return Kind(MODEL, "a whole Keras model in HDF5")
-                if has_names(opened):
-                    return Kind(WEIGHTS, "Keras weights in HDF5")
-                if names & {"layers", "vars", "_layer_checkpoint_dependencies"} and _has_vars(opened.handle):
-                    return Kind(TREE, "Keras weights (.weights.h5)")
+        with open_hdf5(file) as opened, opened.guarded("/"):
+            attributes, names = set(opened.handle.attrs), set(opened.handle)
+            if "model_config" in attributes:
+                return Kind(MODEL, "a whole Keras model in HDF5")
+            if has_names(opened):
+                return Kind(WEIGHTS, "Keras weights in HDF5")
+            if names & {"layers", "vars", "_layer_checkpoint_dependencies"} and _has_vars(opened.handle):
+                return Kind(TREE, "Keras weights (.weights.h5)")
     except ConversionError:
         role = MODEL if file.name.lower().endswith((".h5", ".keras", ".hdf5")) else OTHER
         return Kind(role, "a damaged HDF5 file")

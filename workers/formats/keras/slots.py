@@ -123,11 +123,7 @@ def derived(spec: Spec, kind: str, name: str, config: Config | None = None) -> S
 def _inner(spec: Spec) -> Iterator[tuple[str, Spec]]:
     yield from spec.inner.items()
     if spec.kind in ATTENTIONS:
-        for part in ("query", "key", "value", "output"):
-            if part == "output" and flag(spec.config, "use_gate", False):
-                yield "gate_dense", derived(spec, "EinsumDense", "gate_dense", {"bias_axes": "d" if _bias(spec) else None})
-            yield f"{part}_dense", derived(spec, "EinsumDense", f"{part}_dense", {"bias_axes": "d" if _bias(spec) else None})
-
-
-def _bias(spec: Spec) -> bool:
-    return flag(spec.config, "use_bias")
+        gate = ("gate",) if flag(spec.config, "use_gate", False) else ()
+        config = {"bias_axes": "d" if flag(spec.config, "use_bias") else None}
+        for part in ("query", "key", "value", *gate, "output"):
+            yield f"{part}_dense", derived(spec, "EinsumDense", f"{part}_dense", config)

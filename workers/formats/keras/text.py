@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from workers.errors import LimitExceeded, MalformedModel
 
@@ -13,7 +13,7 @@ SIZE, DEPTH, ITEMS = 256 << 20, 100, 5_000_000
 YAML_SIZE = 16 << 20
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Plain data only. ``!!python/tuple`` is a list; any other tag of Python's is refused by the parser itself."""
 
 

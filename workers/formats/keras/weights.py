@@ -14,6 +14,8 @@ from workers.formats.keras.stored import Node
 from workers.inspect.hdf5 import Dataset
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies", "_self_tracked_trackables")
+# The public name of a class in the configuration -> its own name, which the folder is called after.
+_CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 # Children that older releases keep under another attribute.
 _RENAMED = {"output_dense": ("_output_dense", "_combine_dense")}
 
@@ -49,7 +51,7 @@ def _places(specs: Sequence[Spec]) -> list[str]:
     seen: dict[str, int] = {}
     found = []
     for spec in specs:
-        name = snake(spec.type)
+        name = snake(_CLASSES.get(spec.type, spec.type))
         count = seen.get(name, 0)
         seen[name] = count + 1
         found.append(f"{name}_{count}" if count else name)

@@ -17,6 +17,7 @@ from workers.formats.keras.read import (
     augmentation,
     convolution,
     convolution_transpose,
+    convolutional_recurrent,
     dense,
     elementwise,
     embedding,
@@ -41,9 +42,9 @@ from workers.formats.keras.weights import Stock, stock
 
 # Importing a family registers its layers.
 FAMILIES = (
-    activation, attention, augmentation, convolution, convolution_transpose, dense, elementwise, embedding,
-    locally_connected, normalization, operations, pooling, preprocessing, recurrent, refusals, resize, shape,
-    tensorflow_functions, wrappers,
+    activation, attention, augmentation, convolution, convolution_transpose, convolutional_recurrent, dense,
+    elementwise, embedding, locally_connected, normalization, operations, pooling, preprocessing, recurrent, refusals,
+    resize, shape, tensorflow_functions, wrappers,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes")
 
@@ -57,9 +58,7 @@ def read(request: ReadRequest) -> Reading:
         state, outputs, notes = _read(source, net, weights, request)
         _add_outputs(state, net, outputs)
         found = [*source.notes, *state.scope.notes, *notes]
-        return Reading(
-            state.g.model(), source.files, source.version, tuple(dict.fromkeys(found)), applied=APPLIED
-        )
+        return Reading(state.g.model(), source.files, source.version, tuple(dict.fromkeys(found)), applied=APPLIED)
 
 
 def parse(source: Assembled) -> Net:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.keras.read.layer import Layer, cast, reads
+from workers.formats.keras.read.layer import Layer, Rule, cast, reads
 from workers.formats.keras.read.tensor import Tensor
 from workers.hub.graph import GraphBuilder, Value
 
@@ -71,17 +71,16 @@ def _tanh_shrink(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Sub(x, g.Tanh(x))
 
 
+def _hard_tanh(g: GraphBuilder, layer: Layer, x: Value) -> Value:
+    return g.Clip(x, layer.number(x, -1), layer.number(x, 1))
+
+
 def _hard_shrink(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Shrink(x, lambd=0.5, bias=0.0)
 
 
 def _soft_shrink(g: GraphBuilder, layer: Layer, x: Value) -> Value:
     return g.Shrink(x, lambd=0.5, bias=0.5)
-
-
-def _threshold(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """With Keras' defaults: x above 0, else 0."""
-    return g.Relu(x)
 
 
 def _leaky_relu(g: GraphBuilder, layer: Layer, x: Value) -> Value:
@@ -105,7 +104,8 @@ FUNCTIONS: dict[str, Function] = {
     "hard_swish": _hard_silu, "relu6": _relu6, "silu": _silu, "swish": _silu, "leaky_relu": _leaky_relu,
     "log_sigmoid": _log_sigmoid, "celu": _celu, "squareplus": _squareplus, "sparse_plus": _sparse_plus,
     "sparse_sigmoid": _sparse_sigmoid, "squared_relu": _squared_relu, "tanh_shrink": _tanh_shrink,
-    "hard_shrink": _hard_shrink, "soft_shrink": _soft_shrink, "threshold": _threshold,
+    "hard_shrink": _hard_shrink, "soft_shrink": _soft_shrink,
+    "hard_tanh": _hard_tanh,
 }  # fmt: skip
 
 
@@ -154,7 +154,9 @@ def as_layer(g: GraphBuilder, layer: Layer, x: Tensor, value: dict[str, Any]) ->
     spec = layer.spec.__class__(
         layer.name, str(value["class_name"]), str(value["class_name"]), config, layer.generation
     )
-    return rule(g, Layer(spec, layer.stock, layer.scope, layer.name), x)
+    result = rule(g, Layer(spec, layer.stock, layer.scope, layer.name), x)
+    assert isinstance(result, Tensor)
+    return result
 
 
 def settled(g: GraphBuilder, x: Tensor) -> Tensor:
@@ -279,6 +281,6 @@ def identity(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     return x
 
 
-ADVANCED: dict[str, Callable[[GraphBuilder, Layer, Tensor], Tensor]] = {
+ADVANCED: dict[str, Rule] = {
     "ReLU": relu, "LeakyReLU": leaky_re_lu, "ELU": elu, "ThresholdedReLU": thresholded_re_lu, "Softmax": softmax,
 }  # fmt: skip

@@ -137,7 +137,7 @@ def promoted(g: GraphBuilder, xs: list[Tensor]) -> list[Tensor]:
         return xs
     floats = [dtype for dtype in types if dtype in FLOATS]
     ints = [dtype for dtype in types if dtype is not None and dtype != ir.DataType.BOOL]
-    want = max(floats or ints or [F32], key=lambda dtype: (dtype.itemsize if dtype is not None else 0))
+    want = max(floats or ints or [F32], key=lambda dtype: dtype.itemsize if dtype is not None else 0)
     assert want is not None
     return [Tensor(cast(g, x.value, want), x.order, x.mask) for x in xs]
 
@@ -151,5 +151,3 @@ def together(g: GraphBuilder, xs: Sequence[Tensor]) -> tuple[list[Value], Order]
         found = iter(values)
         return [next(found) if x.rank == rank and rank else x.value for x in xs], order
     return [x.plain(g) for x in xs], tuple(range(rank))
-
-

@@ -40,9 +40,9 @@ def multi_head_attention(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Result:
     grouped = layer.kind == "GroupQueryAttention"
     if layer.has("sliding_window"):
         raise layer.unsupported("it attends over a sliding window")
-    axes = sorted(layer.axis(axis, query.rank) for axis in layer.integers("attention_axes", [-2])) if not grouped else [1]
-    axes = axes if layer.has("attention_axes") or grouped else list(range(1, query.rank - 1))
-    if axes != list(range(1, query.rank - 1)):
+    between = list(range(1, query.rank - 1))
+    axes = sorted(layer.axis(axis, query.rank) for axis in layer.integers("attention_axes", between))
+    if axes != between:
         raise layer.unsupported(f"it attends over the axes {axes} of {query.rank}; onnxhub reads all between the ends")
     q, k, v = (
         _heads(g, layer, part, x) for part, x in (("query", query), ("key", key), ("value", value))
@@ -210,9 +210,8 @@ def _scores(g: GraphBuilder, layer: Layer, query: Value, key: Value) -> Value:
     if layer.word("score_mode", "dot") == "concat":
         total = g.Add(g.Unsqueeze(query, [2]), g.Unsqueeze(key, [1]))
         total = g.Tanh(total if scale is None else g.Mul(total, scale))
-        weight = layer.weight(g, "concat_score_weight", layer.array("concat_score_weight").reshape(()), layer.element(query))
+        array = layer.array("concat_score_weight").reshape(())
+        weight = layer.weight(g, "concat_score_weight", array, layer.element(query))
         return g.Mul(g.ReduceSum(total, [-1], keepdims=0), weight)
     scores = g.MatMul(query, g.Transpose(key, perm=[0, 2, 1]))
     return scores if scale is None else g.Mul(scores, scale)
-
-

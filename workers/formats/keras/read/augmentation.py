@@ -12,6 +12,7 @@ from workers.hub.graph import GraphBuilder
     "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
     "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
     "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom",
+    "Solarization",
 )  # fmt: skip
 def augmentation(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """Images as they are: the layer acts in training only."""

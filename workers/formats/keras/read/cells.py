@@ -65,7 +65,7 @@ def cell_of(layer: Layer, spec: Spec, stock: Stock) -> Cell:
     )  # fmt: skip
 
 
-def _parts1(layer: Layer, kind: str) -> tuple[Array, Array, Array]:
+def _parts1(layer: Layer, kind: str) -> tuple[Array, Array, Array | None]:
     """Keras 1: three arrays a gate, or already joined ones."""
     if layer.owns("kernel"):
         return layer.array("kernel"), layer.array("recurrent_kernel"), layer.array("bias")
@@ -145,7 +145,7 @@ FUSED: dict[str, tuple[str, float | None, float | None]] = {
 
 def fused(cell: Cell) -> list[tuple[str, float | None, float | None]] | None:
     """The cell's activations in ONNX's words, None when it has others."""
-    found = []
+    found: list[tuple[str, float | None, float | None]] = []
     values = {"SimpleRNN": [cell.activation], "GRU": [cell.gate, cell.activation],
               "LSTM": [cell.gate, cell.activation, cell.activation]}[cell.kind]  # fmt: skip
     for value in values:

@@ -34,7 +34,7 @@ def convolution(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 def _check(layer: Layer, array: Array, want: Sequence[int]) -> None:
     if list(array.shape) != list(want):
-        raise layer.malformed(f"its kernel gives the shape {list(array.shape)} [out, in, window], it needs {list(want)}")
+        raise layer.malformed(f"its kernel has the shape {list(array.shape)} [out, in, window], not {list(want)}")
 
 
 def convolved(

@@ -25,7 +25,7 @@ def convolution_transpose(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     kernel = layer.window("kernel_size", axes)
     channels = layer.fixed(g.shape(value)[1:2])[0]
     if list(array.shape) != [channels, array.shape[1], *kernel]:
-        raise layer.malformed(f"its kernel gives the shape {list(array.shape)} [in, out, window] for {channels} channels")
+        raise layer.malformed(f"its kernel is {list(array.shape)} [in, out, window] for {channels} channels")
     strides, dilations = layer.window("strides", axes, 1), layer.window("dilation_rate", axes, 1)
     begin, end, extra = _edges(g, layer, value, kernel, strides, dilations)
     y = g.ConvTranspose(
@@ -75,9 +75,7 @@ def _edges(
     return begin, end, extra
 
 
-def _result(
-    layer: Layer, sizes: Sequence[int], reach: Sequence[int], strides: Sequence[int], same: bool
-) -> list[int]:
+def _result(layer: Layer, sizes: Sequence[int], reach: Sequence[int], strides: Sequence[int], same: bool) -> list[int]:
     axes = len(sizes)
     if layer.generation == 1 and isinstance(layer.config.get("output_shape"), list):
         shape = layer.config["output_shape"]

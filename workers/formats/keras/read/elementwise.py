@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.keras.read.layer import Layer, reads
+from workers.formats.keras.read.layer import Layer, Result, reads
 from workers.formats.keras.read.masks import both, merged
 from workers.formats.keras.read.normalization import unit
 from workers.formats.keras.read.tensor import Order, Tensor
@@ -118,7 +118,7 @@ def _dot(g: GraphBuilder, layer: Layer, a: Tensor, b: Tensor, axes: Sequence[int
 
 
 @reads("Merge")
-def merge(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Tensor:
+def merge(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Result:
     """Keras 1: the mode is a word; ``dot`` and ``cos`` take two inputs and their axes."""
     mode = layer.config.get("mode")
     names = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum"}
@@ -145,5 +145,3 @@ def _dot_axes(layer: Layer, xs: Sequence[Tensor]) -> list[int]:
         return [x.rank + value if value < 0 else value for x in xs]
     items = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in value or []]
     return layer.as_integers(items, "dot_axes")
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Array, Layer, cast, reads
+from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Array, Layer, Result, cast, reads
 from workers.formats.keras.read.quantized import mode
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.hub.graph import GraphBuilder
@@ -37,12 +37,13 @@ def _table(layer: Layer) -> Array:
     if layer.owns("lora_embeddings_a") and layer.owns("lora_embeddings_b"):
         rank = layer.integer("lora_rank")
         share = layer.real("lora_alpha", float(rank)) / rank
-        return np.asarray(table + share * (layer.array("lora_embeddings_a") @ layer.array("lora_embeddings_b")), np.float32)
+        update = layer.array("lora_embeddings_a") @ layer.array("lora_embeddings_b")
+        return np.asarray(table + share * update, np.float32)
     return table
 
 
 @reads("ReversibleEmbedding")
-def reversible_embedding(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
+def reversible_embedding(g: GraphBuilder, layer: Layer, x: Tensor) -> Result:
     """``reverse=True`` turns features into scores of all rows; a soft cap bounds these by a tanh."""
     backwards = layer.kwargs.get("reverse", layer.args[1] if len(layer.args) > 1 else False)
     if not backwards:
@@ -66,4 +67,3 @@ def masking(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     counts = g.ReduceMax(cast(g, differs, F32), [-1], keepdims=1)
     y = g.Mul(value, cast(g, counts, layer.element(x)))
     return plain(y, g.Squeeze(cast(g, counts, BOOL), [-1]))
-

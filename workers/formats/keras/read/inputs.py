@@ -83,8 +83,8 @@ def _dtype(spec: Spec, options: Options) -> ir.DataType:
 
 def _check(found: list[Input], options: Options) -> None:
     names = {item.name for item in found}
-    for option, given in (("input_shapes", options.input_shapes), ("input_dtypes", options.input_dtypes)):
-        alien = sorted(set(given) - names)
+    for option, keys in (("input_shapes", set(options.input_shapes)), ("input_dtypes", set(options.input_dtypes))):
+        alien = sorted(keys - names)
         if alien:
             raise InvalidOptions(
                 f"the option {option!r} names {', '.join(map(repr, alien))}, which is no input of the model",

@@ -66,7 +66,7 @@ class Scope:
 
 
 class Layer:
-    """One call of one layer: ``layer.flag("use_bias", True)`` reads its configuration, ``layer.array("kernel")`` a weight.
+    """One call of a layer: ``layer.flag("use_bias", True)`` tells an option, ``layer.array("kernel")`` a weight.
 
     ``args`` and ``kwargs`` are the call's other arguments, with tensors in place; ``path`` names it in nested models.
     """
@@ -187,7 +187,7 @@ class Layer:
         if found is None:
             found = self.scope.arrays[stored.path] = stored.read()
         want = list(shape)
-        fits = len(found.shape) == len(want) and all(w is None or w == h for w, h in zip(want, found.shape, strict=True))
+        fits = found.ndim == len(want) and all(w in (None, h) for w, h in zip(want, found.shape, strict=True))
         if shape and not fits:
             sizes = ", ".join("?" if size is None else str(size) for size in want)
             raise self.malformed(f"its weight {name!r} has the shape {list(found.shape)}, the layer needs [{sizes}]")

@@ -9,7 +9,6 @@ from typing import Any
 
 import onnx
 
-
 from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Progress
 from workers.formats.keras.network import CALLS, Call, Net, Ref, Spec, refs
@@ -36,9 +35,7 @@ class Pass:
     refused: list[Unsupported] = field(default_factory=list)
 
 
-def run(
-    net: Net, stock: Stock, inputs: Sequence[Input], scope: Scope, progress: Progress
-) -> tuple[Pass, list[Tensor]]:
+def run(net: Net, stock: Stock, inputs: Sequence[Input], scope: Scope, progress: Progress) -> tuple[Pass, list[Tensor]]:
     """The graph of a net and its outputs. Raises UnsupportedOperators with every layer that cannot be read."""
     state = Pass(GraphBuilder("keras"), scope, progress, count(net))
     scope.call = lambda g, layer, key, args, kwargs: _inner(state, g, layer, key, args, kwargs)
@@ -224,9 +221,7 @@ def nested(state: Pass, net: Net, stock: Stock, args: Sequence[Any], path: str) 
     return [] if any(tensor is None for tensor in found) else [tensor for tensor in found if tensor is not None]
 
 
-def _inner(
-    state: Pass, g: GraphBuilder, layer: Layer, key: str, args: Sequence[Any], kwargs: dict[str, Any]
-) -> Result:
+def _inner(state: Pass, g: GraphBuilder, layer: Layer, key: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Result:
     """A layer that stands in another one's configuration."""
     spec = layer.spec.inner.get(key)
     if spec is None:
@@ -268,5 +263,3 @@ def tensors(item: Any) -> list[Tensor]:
 
 def listed(result: Result) -> list[Tensor]:
     return [result] if isinstance(result, Tensor) else list(result)
-
-

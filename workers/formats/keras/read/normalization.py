@@ -95,8 +95,9 @@ def layer_normalization(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 
 def _affine(
-    g: GraphBuilder, layer: Layer, x: Tensor, y: Value, axes: Sequence[int], shape: Sequence[int], gamma: bool, beta: bool
-) -> Value:
+    g: GraphBuilder, layer: Layer, x: Tensor, y: Value, axes: Sequence[int], shape: Sequence[int], gamma: bool,
+    beta: bool,
+) -> Value:  # fmt: skip
     if gamma:
         y = g.Mul(y, along(g, layer, "gamma", x, axes, layer.array("gamma", *shape)))
     return g.Add(y, along(g, layer, "beta", x, axes, layer.array("beta", *shape))) if beta else y

@@ -14,7 +14,7 @@ from workers.formats.keras.read.activation import FUNCTIONS
 from workers.formats.keras.read.arguments import OPERATIONS, Arguments, operation, promoted, together
 from workers.formats.keras.read.layer import BOOL, F32, FLOATS, Layer, Result, cast, reads
 from workers.formats.keras.read.tensor import Tensor
-from workers.hub.graph import GraphBuilder
+from workers.hub.graph import GraphBuilder, Operand
 
 FAMILIES = (operations_reduce, operations_shape)
 
@@ -146,7 +146,11 @@ def rsqrt(g: GraphBuilder, a: Arguments) -> Result:
 def derived(g: GraphBuilder, a: Arguments) -> Result:
     """Functions that ONNX says by others."""
     x = floats(g, a.tensor(0, "x"))
-    v, number = x.value, lambda value: a.layer.number(x, value)
+    v = x.value
+
+    def number(value: float) -> Operand:
+        return a.layer.number(x, value)
+
     made = {
         "log1p": lambda: g.Log(g.Add(v, number(1))), "expm1": lambda: g.Sub(g.Exp(v), number(1)),
         "log2": lambda: g.Mul(g.Log(v), number(1 / math.log(2))),
@@ -212,8 +216,8 @@ def _activation(g: GraphBuilder, a: Arguments) -> Result:
     return x.like(FUNCTIONS[a.name](g, a.layer, x.value))
 
 
-_OWN = ("leaky_relu", "elu", "celu", "gelu", "exp", "exponential", "linear", "threshold", "hard_shrink", "soft_shrink",
-        "hard_swish", "swish", "relu")  # fmt: skip
+_OWN = ("hard_tanh", "leaky_relu", "elu", "celu", "gelu", "exp", "exponential", "linear", "hard_shrink",
+        "soft_shrink", "hard_swish", "swish", "relu")  # fmt: skip
 operation(*(name for name in FUNCTIONS if name not in _OWN), "swish", "hard_swish")(_activation)
 
 

@@ -167,7 +167,8 @@ def tensordot(g: GraphBuilder, a: Arguments) -> Result:
     second = [chr(97 + x.rank + axis) for axis in range(y.rank)]
     for left, right in zip(*pairs, strict=True):
         second[right] = first[left]
-    kept = [c for i, c in enumerate(first) if i not in pairs[0]] + [c for i, c in enumerate(second) if i not in pairs[1]]
+    kept = [letter for axis, letter in enumerate(first) if axis not in pairs[0]]
+    kept += [letter for axis, letter in enumerate(second) if axis not in pairs[1]]
     equation = f"{''.join(first)},{''.join(second)}->{''.join(kept)}"
     return plain(g.Einsum(x.plain(g), y.plain(g), equation=equation))
 

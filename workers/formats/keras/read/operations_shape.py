@@ -156,7 +156,9 @@ def getitem(g: GraphBuilder, a: Arguments) -> Result:
     if kinds.count("ellipsis") > 1:
         raise a.layer.malformed("it has two ellipses")
     used = sum(kind in ("slice", "integer") for kind in kinds)
-    starts, stops, steps, axes, drop, new = [], [], [], [], [], []
+    cuts: list[tuple[int, int, int, int]] = []
+    drop: list[int] = []
+    new: list[int] = []
     axis, out = 0, 0
     for kind, item in zip(kinds, items, strict=True):
         if kind == "ellipsis":
@@ -168,7 +170,7 @@ def getitem(g: GraphBuilder, a: Arguments) -> Result:
         else:
             first, last, pace = _bounds(a, item) if kind == "slice" else (*_single(a, item), 1)
             if (first, last, pace) != (0, END, 1):
-                starts.append(first), stops.append(last), steps.append(pace), axes.append(axis)
+                cuts.append((first, last, pace, axis))
             if kind == "integer":
                 drop.append(axis)
             else:
@@ -177,7 +179,8 @@ def getitem(g: GraphBuilder, a: Arguments) -> Result:
     if axis > x.rank:
         raise a.layer.malformed(f"it indexes {axis} of {x.rank} axes")
     value = x.plain(g)
-    if axes:
+    if cuts:
+        starts, stops, steps, axes = (list(column) for column in zip(*cuts, strict=True))
         value = g.Slice(value, starts, stops, axes, steps)
     value = g.Squeeze(value, drop) if drop else value
     return plain(g.Unsqueeze(value, new) if new else value)
@@ -186,7 +189,7 @@ def getitem(g: GraphBuilder, a: Arguments) -> Result:
 def _kind(a: Arguments, item: Any) -> str:
     if item is None:
         return "new"
-    if isinstance(item, bool) or isinstance(item, Tensor):
+    if isinstance(item, bool | Tensor):
         raise a.layer.unsupported("it indexes by a tensor")
     if isinstance(item, int):
         return "integer"
@@ -377,7 +380,8 @@ def resize(g: GraphBuilder, a: Arguments) -> Result:
     """Images to a size, between the centres of pixels."""
     x = _x(a)
     a.layer.rank(x, 4)
-    if any(a.get(-1, key) for key in ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio")):
+    kinds = ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio")
+    if any(a.get(-1, key) for key in kinds):
         raise a.layer.unsupported("it antialiases, crops or pads as it resizes")
     size = a.layer.as_integers(a.plain(a.get(1, "size")), "size")
     last = str(a.get(-1, "data_format", default="channels_last")) != "channels_first"

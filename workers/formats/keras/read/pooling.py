@@ -30,8 +30,8 @@ def _pooled(g: GraphBuilder, layer: Layer, x: Tensor, operator: str) -> Tensor:
     kernel = layer.window("pool_size", axes, 2)
     strides = layer.window("strides", axes, kernel)
     pads = padding(g, layer, value, kernel, strides, [1] * axes, layer.word("padding", "valid"))
-    counted = {"count_include_pad": 0} if operator == "AveragePool" else {}
-    return make(g.op(operator, value, kernel_shape=kernel, strides=strides, **pads, **counted))
+    pads = {**pads, "count_include_pad": 0} if operator == "AveragePool" else pads
+    return make(g.op(operator, value, kernel_shape=kernel, strides=strides, **pads))
 
 
 @reads(
@@ -95,5 +95,3 @@ def _uneven(g: GraphBuilder, x: Value, axis: int, size: int, to: int, average: b
         part = g.Slice(x, [first], [last], [axis])
         parts.append(g.op("ReduceMean" if average else "ReduceMax", part, [axis], keepdims=1))
     return parts[0] if to == 1 else g.Concat(*parts, axis=axis)
-
-

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.keras.read.dense import floating
-from workers.formats.keras.read.layer import F32, I32, I64, Array, Layer, cast, reads, unwrapped
+from workers.formats.keras.read.layer import BOOL, F32, I32, I64, STRING, Array, Layer, cast, reads, unwrapped
 from workers.formats.keras.read.normalization import along, axes_of
 from workers.formats.keras.read.resize import resized
 from workers.formats.keras.read.tensor import Tensor, plain
@@ -182,7 +182,7 @@ def _vocabulary(layer: Layer) -> list[Any]:
     words = words.get("config", words) if isinstance(words, dict) else words
     words = words.get("value", words) if isinstance(words, dict) else words
     if not isinstance(words, list) or not words:
-        raise layer.unsupported("its vocabulary is in a file beside the model; give it as a list when the layer is made")
+        raise layer.unsupported("its vocabulary lies in a file of its own; give it as a list when the layer is made")
     if len(words) > TABLE:
         raise layer.malformed(f"its vocabulary has {len(words):,} words")
     return words
@@ -206,25 +206,36 @@ def _lookup(g: GraphBuilder, layer: Layer, x: Value, *, text: bool) -> Tensor:
         keys.append(layer.config["mask_token"])
         places.append(0)
     default = first - unknown
-    if text:
-        indices = g.op("LabelEncoder", x, domain="ai.onnx.ml", keys_strings=[str(word) for word in keys],
-                       values_int64s=places, default_int64=default)  # fmt: skip
-    else:
-        indices = g.op("LabelEncoder", x, domain="ai.onnx.ml", keys_int64s=layer.as_integers(keys, "vocabulary"),
-                       values_int64s=places, default_int64=default)  # fmt: skip
-    indices.shape = x.shape
+    table = _strings(g, layer, keys) if text else g.constant(layer.as_integers(keys, "vocabulary"))
+    indices = _found(g, x, table, g.constant(places), g.constant(np.asarray(default)))
     return encoded(g, layer, indices, first + len(words), mode)
 
 
-def _inverse(g: GraphBuilder, layer: Layer, x: Value, words: list[Any], first: int) -> Tensor:
-    places = list(range(first, first + len(words)))
-    unknown = layer.config.get("oov_token")
-    if all(isinstance(word, str) for word in words):
-        found = g.op("LabelEncoder", cast(g, x, I64), domain="ai.onnx.ml", keys_int64s=places, values_strings=words,
-                     default_string=str(unknown))  # fmt: skip
-    else:
-        found = g.op("LabelEncoder", cast(g, x, I64), domain="ai.onnx.ml", keys_int64s=places,
-                     values_int64s=layer.as_integers(words, "vocabulary"), default_int64=int(unknown or -1))  # fmt: skip
-    found.shape = x.shape
-    return plain(found)
+def _strings(g: GraphBuilder, layer: Layer, words: list[Any]) -> Value:
+    """Words as an initialiser."""
+    tensor = ir.StringTensor([str(word).encode() for word in words], shape=ir.Shape([len(words)]))
+    name = f"{layer.name}.vocabulary"
+    value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(STRING), const_value=tensor)
+    tensor.name = name
+    g.graph.register_initializer(value)
+    return value
 
+
+def _found(g: GraphBuilder, x: Value, keys: Value, values: Value, default: Value) -> Value:
+    """The value beside the key that equals each element of ``x``, the default where none does."""
+    hits = cast(g, g.Equal(g.Unsqueeze(x, [-1]), keys), I32)
+    known = cast(g, g.ReduceMax(hits, [-1], keepdims=0), BOOL)
+    return g.Where(known, g.Gather(values, g.ArgMax(hits, axis=-1, keepdims=0), axis=0), default)
+
+
+def _inverse(g: GraphBuilder, layer: Layer, x: Value, words: list[Any], first: int) -> Tensor:
+    """Places as the words behind them; the unknown word for all others."""
+    unknown = layer.config.get("oov_token")
+    places = g.constant(list(range(first, first + len(words))))
+    if all(isinstance(word, str) for word in words):
+        both = _strings(g, layer, [*words, unknown])
+        table, other = g.Slice(both, [0], [len(words)]), g.Squeeze(g.Slice(both, [len(words)], [len(words) + 1]), [0])
+    else:
+        table = g.constant(layer.as_integers(words, "vocabulary"))
+        other = g.constant(np.asarray(layer.as_integers(-1 if unknown is None else unknown, "oov_token")[0]))
+    return plain(_found(g, cast(g, x, I64), places, table, other))

@@ -147,9 +147,8 @@ def bidirectional(g: GraphBuilder, layer: Layer, x: Tensor, *more: Tensor) -> Re
     if runs[0].sequences:
         for one_result in found:
             one_result.mask = mask
-    ends = [Tensor(end, (0, 1)) for _, last in pair for end in last]
     if runs[0].states:
-        return [*found, *ends]
+        return [*found, *(Tensor(end, (0, 1)) for _, last in pair for end in last)]
     return found[0] if len(found) == 1 else found
 
 
@@ -159,8 +158,9 @@ def _one_operator(runs: Sequence[Run], mask: Value | None) -> bool:
     if mask is not None or len(a.cells) != 1 or len(b.cells) != 1 or a.backwards or not b.backwards:
         return False
     one, two = a.cells[0], b.cells[0]
-    same = (one.kind, one.units, one.reset_after, one.bias is None) == (two.kind, two.units, two.reset_after, two.bias is None)
-    return same and one.kernel.shape == two.kernel.shape and fused(one) is not None and fused(two) is not None
+    a_form, b_form = ((cell.kind, cell.units, cell.reset_after, cell.bias is None) for cell in (one, two))
+    known = fused(one) is not None and fused(two) is not None
+    return known and a_form == b_form and one.kernel.shape == two.kernel.shape
 
 
 def _together(
@@ -192,5 +192,3 @@ def _merged(g: GraphBuilder, layer: Layer, run: Run, pair: Sequence[Value]) -> l
         raise layer.malformed(f"its merge_mode is {str(mode)[:40]!r}")
     y = g.op(operators[mode], a, b)
     return [Tensor(g.Mul(y, layer.number(y, 0.5)) if mode == "ave" else y, order)]
-
-

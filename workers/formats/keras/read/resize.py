@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from workers.formats.keras.read.layer import Layer, reads
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.read.windows import spatial
-from workers.hub.graph import GraphBuilder, Value
+from workers.hub.graph import GraphBuilder, Operand, Value
 
 
 @reads("UpSampling1D", "UpSampling2D", "UpSampling3D")
@@ -22,11 +24,12 @@ def up_sampling(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 
 def resized(
-    g: GraphBuilder, layer: Layer, x: Value, word: str, *, scales: object = None, sizes: object = None
+    g: GraphBuilder, layer: Layer, x: Value, word: str, *, scales: Operand = None, sizes: Operand = None
 ) -> Value:
     """A resize of all axes: nearest takes the pixel under the centre, as a repetition does for whole factors."""
-    modes = {
-        "nearest": {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"},
+    modes: dict[str, dict[str, Any]] = {
+        "nearest": {"mode": "nearest", "coordinate_transformation_mode": "half_pixel",
+                    "nearest_mode": "round_prefer_ceil"},
         "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
         "bicubic": {"mode": "cubic", "coordinate_transformation_mode": "half_pixel", "cubic_coeff_a": -0.5,
                     "exclude_outside": 1},
@@ -34,7 +37,7 @@ def resized(
     if word not in modes:
         raise layer.unsupported(f"its interpolation is {word!r}; onnxhub reads {', '.join(modes)}")
     if scales is not None and word == "nearest":
-        attributes: dict[str, object] = {
+        attributes: dict[str, Any] = {
             "mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"
         }  # fmt: skip
     else:

@@ -7,6 +7,7 @@ count are moved to the front, run, and their results spread out again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -34,6 +35,7 @@ def run_cell(
     if backwards and mask is not None:
         x, mask, backwards = reversed_steps(g, x), reversed_steps(g, mask, 1), False
     if fused(cell) is None:
+
         def one(body: GraphBuilder, value: Value, before: Sequence[Value]) -> tuple[Value, list[Value]]:
             after = step(body, g, cell, f"{label}step.", value, before)
             return after[0], after
@@ -92,11 +94,11 @@ def run_fused(
     return outputs[0], outputs[1:]
 
 
-def _activations(cells: Sequence[Cell]) -> dict[str, object]:
+def _activations(cells: Sequence[Cell]) -> dict[str, Any]:
     found = [entry for cell in cells for entry in fused(cell) or []]
     alphas = [alpha for _, alpha, _ in found if alpha is not None]
     betas = [beta for _, _, beta in found if beta is not None]
-    attributes: dict[str, object] = {"activations": [name for name, _, _ in found]}
+    attributes: dict[str, Any] = {"activations": [name for name, _, _ in found]}
     if alphas:
         attributes["activation_alpha"] = alphas
     if betas:

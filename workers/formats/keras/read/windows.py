@@ -68,7 +68,7 @@ def padding(
 
 
 def oihw(layer: Layer, array: Array, axes: int) -> Array:
-    """A kernel [*window, in, out] as a view [out, in, *window]; Theano's are flipped, Keras 1's ``th`` lie so already."""
+    """A kernel [*window, in, out] as a view [out, in, *window]; Theano's are flipped, Keras 1's ``th`` lie so."""
     if layer.generation == 1:
         if axes == 1 and array.ndim == 4:
             array = array[:, 0]

@@ -1,0 +1,120 @@
+"""Records small models of single layers with what Keras itself gives: python record_layers.py OUT.zip
+
+Runs under Keras 3, tf_keras (TF_USE_LEGACY_KERAS=1), Keras 2.2 and Keras 1.2, each in an environment of its own; the
+table of cases is chosen by the version. The archive holds ``<case>/model.*`` and ``<case>/io_0.npz``, ``io_1.npz``.
+Keeps to Python 3.6.
+"""
+
+import io
+import os
+import sys
+import tempfile
+import zipfile
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if os.environ.get("TF_USE_LEGACY_KERAS"):
+    import tf_keras as keras
+else:
+    import keras
+
+VERSION = keras.__version__
+GENERATION = int(VERSION.split(".")[0])
+L = keras.layers
+CASES = {}
+
+
+def case(name, *shapes, **options):
+    """Registers a function of input tensors that gives the output tensors."""
+
+    def add(build):
+        CASES[name] = (build, shapes, options)
+        return build
+
+    return add
+
+
+def simple(name, shape, make, **options):
+    CASES[name] = (lambda x: make()(x), (shape,), options)
+
+
+def perturb(model, rng):
+    """Weights that are neither zeros nor ones, so that each of them matters."""
+    values = []
+    for value in model.get_weights():
+        if value.dtype.kind == "f":
+            noise = rng.uniform(0.3, 1.2, value.shape) if value.ndim < 2 and (value >= 0).all() else None
+            value = noise if noise is not None else value + rng.uniform(-0.3, 0.3, value.shape)
+            value = value.astype("float32")
+        values.append(value)
+    model.set_weights(values)
+
+
+def drawn(shape, dtype, batch, rng, options):
+    full = (batch,) + tuple(options.get("free", 5) if size is None else size for size in shape)
+    if dtype == "int32":
+        return rng.randint(options.get("low", 0), options.get("high", 7), full).astype("int32")
+    x = rng.uniform(-2, 2, full).astype("float32")
+    if options.get("masked"):
+        drop = rng.rand(full[0], full[1]) < 0.4
+        drop[0, -1] = True
+        x[drop] = 0
+    return x
+
+
+def record(name, archive):
+    build, shapes, options = CASES[name]
+    rng = np.random.RandomState(sum(map(ord, name)))
+    dtypes = options.get("dtypes", ["float32"] * len(shapes))
+    inputs = [keras.layers.Input(shape=shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes)]
+    outputs = build(*inputs)
+    outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    if GENERATION == 1:
+        model = keras.models.Model(input=inputs, output=outputs)
+    else:
+        model = keras.models.Model(inputs, outputs)
+    if not options.get("keep"):
+        perturb(model, rng)
+    if options.get("after"):
+        options["after"](model)
+    folder = tempfile.mkdtemp()
+    suffix = options.get("suffix", ".keras" if GENERATION == 3 else ".h5")
+    path = os.path.join(folder, "model" + suffix)
+    model.save(path)
+    archive.write(path, name + "/model" + suffix)
+    for index, batch in enumerate((2, 3)):
+        xs = [drawn(shape, dtype, batch, rng, options) for shape, dtype in zip(shapes, dtypes)]
+        ys = model.predict(xs if len(xs) > 1 else xs[0], **({} if GENERATION == 1 else {"verbose": 0}))
+        ys = ys if isinstance(ys, (list, tuple)) else [ys]
+        raw = io.BytesIO()
+        arrays = {"input_%d" % i: x for i, x in enumerate(xs)}
+        arrays.update({"output_%d" % i: np.asarray(y) for i, y in enumerate(ys)})
+        np.savez_compressed(raw, **arrays)
+        archive.writestr("%s/io_%d.npz" % (name, index), raw.getvalue())
+
+
+def main(target):
+    if GENERATION == 1:
+        import layer_cases_1  # noqa: F401
+    elif GENERATION == 3:
+        import layer_cases_3  # noqa: F401
+    else:
+        import layer_cases_2  # noqa: F401
+    only = sys.argv[2:]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(CASES):
+            if only and name not in only:
+                continue
+            keras.backend.clear_session()
+            try:
+                record(name, archive)
+            except Exception as error:
+                print("not recorded:", name, type(error).__name__, str(error)[:200])
+        archive.writestr("version.txt", "%s, backend %s" % (VERSION, keras.backend.backend()))
+    print(len(CASES), "cases,", os.path.getsize(target), "bytes")
+
+
+if __name__ == "__main__":
+    sys.modules["record_layers"] = sys.modules["__main__"]
+    main(sys.argv[1])

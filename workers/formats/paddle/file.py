@@ -35,13 +35,13 @@ def is_params(head: bytes) -> bool:
     version, levels = struct.unpack_from("<IQ", head)
     if version != 0 or levels > LEVELS:
         return False
-    at = 12
+    at: int = 12
     for _ in range(levels):
         if at + 8 > len(head):
             return False
         at += 8 + struct.unpack_from("<Q", head, at)[0]
     if at + 10 > len(head):
-        return levels > 0
+        return bool(levels > 0)
     version, size, tag, kind = struct.unpack_from("<IiBB", head, at)
     return version == 0 and 2 <= size <= DESCRIPTION and tag == 0x08 and kind in DTYPES
 

@@ -39,7 +39,9 @@ def build(source: Assembled, options: Options) -> Net:
     written = {name for op in ops for name in op.writes()}
     inputs = [name for name in program.feeds if name in needed and name not in cuts]
     unused = [name for name in program.feeds if name not in needed and name not in cuts]
-    notes = [Note("unused-input", f"The input {name!r} is not used by the outputs; it was left out.") for name in unused]
+    notes = [
+        Note("unused-input", f"The input {name!r} is not used by the outputs; it was left out.") for name in unused
+    ]
     for name in cuts:
         if name not in needed:
             raise InvalidOptions(f"the option 'inputs' names {name!r}, which the outputs do not need")
@@ -93,5 +95,3 @@ def _needed(program: Program, outputs: Sequence[str], cuts: frozenset[str]) -> t
             kept.append(op)
             needed |= used
     return kept[::-1], needed
-
-

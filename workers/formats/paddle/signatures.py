@@ -46,10 +46,8 @@ bicubic_interp bicubic_interp_v2 X OutSize SizeTensor Scale > Out | data_layout=
 bilinear bilinear_tensor_product X Y Weight Bias > Out
 bilinear_interp bilinear_interp_v2 X OutSize SizeTensor Scale > Out | data_layout=data_format
 bitwise_and bitwise_and X Y > Out
-bitwise_left_shift bitwise_left_shift X Y > Out
 bitwise_not bitwise_not X > Out
 bitwise_or bitwise_or X Y > Out
-bitwise_right_shift bitwise_right_shift X Y > Out
 bitwise_xor bitwise_xor X Y > Out
 bmm bmm X Y > Out
 box_clip box_clip Input ImInfo > Output
@@ -281,7 +279,6 @@ rsqrt rsqrt X > Out
 scale scale X ScaleTensor > Out
 scatter scatter X Ids Updates > Out
 scatter_nd_add scatter_nd_add X Index Updates > Out
-segment_pool segment_pool X SegmentIds > Out SummedIds
 selu selu X > Out
 sequence_conv sequence_conv X PaddingData Filter > Out | contextLength=context_length contextStart=context_start contextStride=context_stride
 sequence_expand sequence_expand X Y > Out

@@ -77,7 +77,9 @@ def strip(path):
         program.ParseFromString(file.read())
     for block in program.blocks:
         for op in block.ops:
-            kept = [attr for attr in op.attrs if attr.name not in ("op_callstack", "op_namescope", "op_role", "op_device")]
+            kept = [
+                attr for attr in op.attrs if attr.name not in ("op_callstack", "op_namescope", "op_role", "op_device")
+            ]
             del op.attrs[:]
             op.attrs.extend(kept)
     program.ClearField("op_version_map")

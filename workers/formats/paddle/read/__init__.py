@@ -26,10 +26,12 @@ from workers.formats.paddle.read import (
     pooling,
     priors,
     quantization,
+    rearrangement,
     recurrent,
     reduction,
     refusals,
     regions,
+    repetition,
     resize,
     sequence,
     shape,
@@ -43,8 +45,8 @@ from workers.formats.paddle.signatures import SIGNATURES
 # Importing a family registers its operators.
 FAMILIES = (
     activation, arrays, attention, boxes, control, convolution, creation, elementwise, indexing, linear,
-    normalization, pooling, priors, quantization, recurrent, reduction, refusals, regions, resize, sequence,
-    shape, slicing,
+    normalization, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals, regions,
+    repetition, resize, sequence, shape, slicing,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 
@@ -57,9 +59,7 @@ def read(request: ReadRequest) -> Reading:
     state, notes = _read(net, source, free, request)
     add_outputs(state, net)
     notes = [*source.notes, *net.notes, *state.scope.notes, *notes]
-    return Reading(
-        state.g.model(), source.files, source.program.version, tuple(dict.fromkeys(notes)), applied=APPLIED
-    )
+    return Reading(state.g.model(), source.files, source.program.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 
 
 def _read(net: Net, source: Assembled, free: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:

@@ -332,7 +332,7 @@ def cast_(g: GraphBuilder, layer: Layer) -> Value:
 @reads("clip")
 def clip(g: GraphBuilder, layer: Layer) -> Value:
     x = layer.x()
-    bounds = []
+    bounds: list[Value | None] = []
     for slot, key, default in (("Min", "min", -math.inf), ("Max", "max", math.inf)):
         tensor = layer.maybe(slot)
         bound = layer.real(key, default) if tensor is None else None

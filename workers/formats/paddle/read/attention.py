@@ -126,7 +126,9 @@ def fused_feedforward(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     begin, before = layer.rank(x) - 1, layer.flag("pre_layer_norm")
     y = x
     if before:
-        y = normalised(g, layer, x, layer.maybe("Ln1Scale"), layer.maybe("Ln1Bias"), layer.real("ln1_epsilon", 1e-5), begin)
+        y = normalised(
+            g, layer, x, layer.maybe("Ln1Scale"), layer.maybe("Ln1Bias"), layer.real("ln1_epsilon", 1e-5), begin
+        )
     for place in ("1", "2"):
         y = g.MatMul(y, layer.x(f"Linear{place}Weight"))
         bias = layer.maybe(f"Linear{place}Bias")
@@ -135,7 +137,9 @@ def fused_feedforward(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     if layer.flag("add_residual", True):
         y = g.Add(y, x)
     if not before:
-        y = normalised(g, layer, y, layer.maybe("Ln2Scale"), layer.maybe("Ln2Bias"), layer.real("ln2_epsilon", 1e-5), begin)
+        y = normalised(
+            g, layer, y, layer.maybe("Ln2Scale"), layer.maybe("Ln2Bias"), layer.real("ln2_epsilon", 1e-5), begin
+        )
     return {"Out": y}
 
 
@@ -147,4 +151,3 @@ def fusion_transpose_flatten_concat(g: GraphBuilder, layer: Layer) -> Value:
         axis, dims = layer.integer("flatten_axis"), layer.shape(turned)
         parts.append(reshaped(g, layer, turned, [times(dims[:axis]), times(dims[axis:])]))
     return g.Concat(*parts, axis=layer.integer("concat_axis"))
-

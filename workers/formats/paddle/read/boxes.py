@@ -241,7 +241,11 @@ def _rows(g: GraphBuilder, layer: Layer, boxes: Value, found: Found) -> dict[str
     counts = g.ReduceSum(g.Cast(there, to=int(I32)), [1], keepdims=0)
     number = "RoisNum" if layer.op.type == "matrix_nms" else "NmsRoisNum"
     out = g.Compress(g.Reshape(rows, [-1, 6]), mask, axis=0)
-    return {"Out": out, "Index": g.Cast(g.Compress(g.Reshape(index, [-1, 1]), mask, axis=0), to=int(I32)), number: counts}
+    return {
+        "Out": out,
+        "Index": g.Cast(g.Compress(g.Reshape(index, [-1, 1]), mask, axis=0), to=int(I32)),
+        number: counts,
+    }
 
 
 @reads("matrix_nms")
@@ -259,7 +263,9 @@ def matrix_nms(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
         count = g.Min(count, [most])
     values, places = g.ops("TopK", ready, count, outputs=2, axis=2)
     decayed = _decayed(g, layer, boxes, values, places)
-    enough = g.And(g.Greater(values, LOWEST), g.Greater(decayed, layer.number(scores, layer.real("post_threshold", 0.0))))
+    enough = g.And(
+        g.Greater(values, LOWEST), g.Greater(decayed, layer.number(scores, layer.real("post_threshold", 0.0)))
+    )
     found = _best(g, layer, g.Where(enough, decayed, LOWEST), layer.integer("keep_top_k", -1), by_class=False)
     flat = g.Reshape(places, [0, -1])
     where = g.Add(g.Mul(found.classes, g.Shape(values, start=2)), found.places)
@@ -309,4 +315,3 @@ def nms(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     kept = survivors(g, g.Unsqueeze(boxes, [0]), g.Unsqueeze(falling, [0, 1]), limit, 0.0, 2**31 - 1)
     slot = next(iter(layer.op.outputs), "KeepBoxesIdxs")
     return {slot: g.Gather(kept, np.asarray(2), axis=1)}
-

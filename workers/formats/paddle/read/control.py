@@ -77,9 +77,7 @@ def _joint(a: Value, b: Value) -> list[Dim] | None:
     return [x if x == y else None for x, y in pairs]
 
 
-def choose(
-    g: GraphBuilder, layer: Layer, condition: Value, yes: Branch, no: Branch
-) -> list[Value]:
+def choose(g: GraphBuilder, layer: Layer, condition: Value, yes: Branch, no: Branch) -> list[Value]:
     """One If; results that differ in type are cast to the first's."""
     for place, (a, b) in enumerate(zip(yes.values, no.values, strict=True)):
         if a.dtype != b.dtype and a.dtype is not None and b.dtype is not None:
@@ -296,4 +294,3 @@ def _carried(inner: GraphBuilder, layer: Layer, start: Value, shape: Sequence[Di
     value.type = start.type
     value.shape = None if shape is None else ir.Shape(shape)
     return value
-

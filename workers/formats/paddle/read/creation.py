@@ -80,9 +80,9 @@ def fill_any_like(g: GraphBuilder, layer: Layer) -> Value:
     dtype = layer.dtype("dtype", layer.element(x))
     tensor = layer.maybe("Value")
     if tensor is not None:
-        value: Array | Value = cast(g, scalar(g, tensor), dtype)
-        array = g.const(value)
-        value = array if array is not None else value
+        wide = cast(g, scalar(g, tensor), dtype)
+        array = g.const(wide)
+        value: Array | Value = array if array is not None else wide
     else:
         one = layer.op.type == "ones_like"
         value = _number(layer, dtype, layer.attr("value", int(one)) if layer.op.type == "fill_any_like" else int(one))
@@ -221,4 +221,3 @@ def sequence_mask(g: GraphBuilder, layer: Layer) -> Value:
     steps = g.Range(np.asarray(0), most, np.asarray(1))
     rank = layer.rank(x)
     return g.Cast(g.Less(steps, g.Unsqueeze(x, [rank])), to=int(layer.dtype("out_dtype", I64)))
-

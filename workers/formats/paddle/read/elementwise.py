@@ -121,7 +121,7 @@ def fused_elemwise_activation(g: GraphBuilder, layer: Layer) -> Value:
     return unary(outer, g.op(ARITHMETIC[inner], x, y))
 
 
-@reads("elementwise_mod", "elementwise_floormod")
+@reads("elementwise_mod", "elementwise_floormod", "floor_mod")
 def elementwise_mod(g: GraphBuilder, layer: Layer) -> Value:
     """The rest has the sign of the divisor."""
     x, y = operands(g, layer)

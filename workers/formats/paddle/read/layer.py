@@ -21,10 +21,10 @@ from workers.hub.node import Dim
 
 Value = ir.Value
 Array = npt.NDArray[Any]
-Result = Value | Sequence[Value] | Mapping[str, Value | Sequence[Value]]
-Rule = Callable[..., Result]
 # A tensor, the tensors of an array known one by one, or what a branch not yet chosen would leave.
 Held = Any
+Result = Value | Sequence[Value] | Mapping[str, Held]
+Rule = Callable[..., Result]
 reads: Reads[Rule] = Reads("PaddlePaddle")
 F32, F64, F16, BF16, I64, I32, BOOL = (
     ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.INT64,
@@ -100,7 +100,7 @@ class Layer:
 
     def held(self, slot: str) -> list[Held]:
         """Whatever stands in a slot, which newer operators write in small letters; one for each name."""
-        names = self.op.inputs.get(slot) or self.op.inputs.get(slot.lower(), ())
+        names = self.op.inputs.get(slot) or self.op.inputs.get(slot.lower()) or []
         return [self.env[name] for name in names]
 
     def all(self, slot: str) -> list[Value]:

@@ -67,7 +67,12 @@ def flat_product(g: GraphBuilder, layer: Layer, x: Value, y: Value, at: int, to:
 
 @reads("fc")
 def fc(g: GraphBuilder, layer: Layer) -> Value:
-    """Fused dense layer; ``padding_weights`` adds four rows and columns that do not count."""
+    """Fused dense layer."""
+    return _dense(g, layer)
+
+
+def _dense(g: GraphBuilder, layer: Layer) -> Value:
+    """``padding_weights`` adds four rows and columns that do not count."""
     x, w, bias = layer.x("Input"), layer.x("W"), layer.maybe("Bias")
     if layer.flag("padding_weights", False):
         rows, columns = layer.sizes(w)
@@ -83,7 +88,7 @@ def fc(g: GraphBuilder, layer: Layer) -> Value:
 @reads("gemm_epilogue", "fused_gemm_epilogue")
 def gemm_epilogue(g: GraphBuilder, layer: Layer) -> Value:
     if layer.op.type == "gemm_epilogue":
-        return fc(g, layer)
+        return _dense(g, layer)
     x, y = layer.x("X"), layer.x("Y")
     x = turned(g, layer, x) if layer.flag("trans_x") else x
     y = turned(g, layer, y) if layer.flag("trans_y") else y
@@ -128,8 +133,8 @@ def addmm(g: GraphBuilder, layer: Layer) -> Value:
 def kron(g: GraphBuilder, layer: Layer) -> Value:
     x, y = layer.x("X"), layer.x("Y")
     rank = max(layer.rank(x), layer.rank(y))
-    a: list[Dim] = [1] * (rank - layer.rank(x)) + list(layer.shape(x))
-    b: list[Dim] = [1] * (rank - layer.rank(y)) + list(layer.shape(y))
+    a: list[Dim] = [*([1] * (rank - layer.rank(x))), *layer.shape(x)]
+    b: list[Dim] = [*([1] * (rank - layer.rank(y))), *layer.shape(y)]
     wide = reshaped(g, layer, x, [dim for size in a for dim in (size, 1)])
     high = reshaped(g, layer, y, [dim for size in b for dim in (1, size)])
     return reshaped(g, layer, g.Mul(wide, high), [times(pair) for pair in zip(a, b, strict=True)])

@@ -207,4 +207,3 @@ def add_outputs(state: Pass, net: Net) -> None:
     for name, value in list(state.g.graph.initializers.items()):
         if value not in used and not value.is_graph_output():
             del state.g.graph.initializers[name]
-

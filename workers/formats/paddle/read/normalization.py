@@ -228,4 +228,3 @@ def dropout(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 @reads("fused_dropout_add")
 def fused_dropout_add(g: GraphBuilder, layer: Layer) -> Value:
     return g.Add(dropped(g, layer, layer.x("X"), "dropout_prob"), layer.x("Y"))
-

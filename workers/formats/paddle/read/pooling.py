@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -49,7 +50,7 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
     strides = spread(layer, "strides", layer.integers("strides", [1]), axes, 1)
     rule = layer.choice("padding_algorithm", "EXPLICIT", "EXPLICIT", "SAME", "VALID")
     pads = pads_of(layer, axes, layer.integers("paddings", [0])) if rule == "EXPLICIT" else [0] * (2 * axes)
-    attributes: dict[str, object] = {"kernel_shape": kernel, "strides": strides}
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
     if not largest:
         attributes["count_include_pad"] = int(not layer.flag("exclusive", True))
     if rule == "SAME":
@@ -64,7 +65,7 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
 
 
 def _standing_over(
-    x: Value, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], attributes: dict[str, object]
+    x: Value, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], attributes: dict[str, Any]
 ) -> Array | None:
     """Of every window its whole size over the size inside of picture and padding; None where all are whole."""
     given = attributes.get("pads")
@@ -82,7 +83,7 @@ def _standing_over(
 
 def _explicit(
     layer: Layer, x: Value, kernel: Sequence[int], strides: Sequence[int], pads: list[int], largest: bool
-) -> dict[str, object]:
+) -> dict[str, Any]:
     if not layer.flag("ceil_mode"):
         return {"pads": pads}
     axes, sizes = len(kernel), whole(layer.shape(x)[2:])
@@ -237,7 +238,7 @@ def spp(g: GraphBuilder, layer: Layer) -> Value:
         count = 2**level
         kernel = [-(-size // count) for size in layer.sizes(x, 2)]
         pads = [(k * count - size + 1) // 2 for k, size in zip(kernel, layer.sizes(x, 2), strict=True)]
-        more = {} if largest else {"count_include_pad": 0}
+        more: dict[str, Any] = {} if largest else {"count_include_pad": 0}
         y = g.op("MaxPool" if largest else "AveragePool", x, kernel_shape=kernel, strides=kernel, pads=pads * 2, **more)
         found.append(reshaped(g, layer, y, [batch, times([channels, *layer.shape(y)[2:]])]))
     return g.Concat(*found, axis=1)

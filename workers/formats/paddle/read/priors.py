@@ -90,7 +90,11 @@ def density_prior_box(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     grid, picture, steps = _geometry(layer)
     sizes, ratios = layer.reals("fixed_sizes"), layer.reals("fixed_ratios")
     densities = layer.integers("densities")
-    if len(sizes) != len(densities) or any(not 1 <= density <= 64 for density in densities) or min(ratios, default=0) <= 0:
+    if (
+        len(sizes) != len(densities)
+        or any(not 1 <= density <= 64 for density in densities)
+        or min(ratios, default=0) <= 0
+    ):
         raise layer.malformed("its sizes, ratios and densities make no sense")
     layer.bounded(grid[0] * grid[1] * sum(density**2 for density in densities) * len(ratios) * 4)
     across, down = _centres(grid, steps, layer.real("offset", 0.5))
@@ -106,7 +110,8 @@ def density_prior_box(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
                     y = down - step / 2 + shift / 2 + row * shift
                     corners.append(np.stack([
                         np.maximum((x - wide) / picture[1], 0), np.maximum((y - high) / picture[0], 0),
-                        np.minimum((x + wide) / picture[1], 1), np.minimum((y + high) / picture[0], 1)], -1))  # fmt: skip
+                        np.minimum((x + wide) / picture[1], 1), np.minimum((y + high) / picture[0], 1),
+                    ], -1))  # fmt: skip
     boxes = np.stack(corners, 2)
     return _laid(g, layer, boxes.clip(0, 1) if layer.flag("clip", False) else boxes, "Boxes")
 

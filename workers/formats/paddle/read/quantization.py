@@ -31,9 +31,8 @@ def _step(g: GraphBuilder, layer: Layer, scale: Value, top: int, axis: int | Non
     """Steps as ONNX has them: a scalar, or one for each place of an axis."""
     array = g.const(scale)
     if array is not None:
-        steps = (array.astype(np.float64) / top).astype(np.float32)
-        steps = np.where(steps > 0, steps, np.float32(1e-30)).astype(np.float32)
-        return g.constant(steps.reshape(()) if axis is None and steps.size == 1 else steps.reshape(-1))
+        known = np.maximum(array.astype(np.float64) / top, 1e-30).astype(np.float32)
+        return g.constant(known.reshape(()) if axis is None and known.size == 1 else known.reshape(-1))
     wide = cast(g, scale, F32)
     steps = g.Div(wide, np.asarray(top, np.float32))
     return g.Reshape(steps, g.constant(np.zeros(0, np.int64)) if axis is None else [-1])

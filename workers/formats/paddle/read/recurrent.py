@@ -42,7 +42,9 @@ def ordered(array: Array, order: Sequence[int], units: int) -> Array:
     return gates[list(order)].reshape(array.shape)
 
 
-def stacked(g: GraphBuilder, layer: Layer, label: str, make: Callable[[], Array], shape: list[int], like: Value) -> Value:
+def stacked(
+    g: GraphBuilder, layer: Layer, label: str, make: Callable[[], Array], shape: list[int], like: Value
+) -> Value:
     """A weight put together when it is written."""
     dtype = layer.element(like)
 
@@ -77,7 +79,9 @@ def rnn(g: GraphBuilder, layer: Layer) -> dict[str, Value | list[Value]]:
     last: list[list[Value]] = [[] for _ in states]
     for level in range(layers):
         start = [_rows(g, layer, state, level, layers, directions) for state in states]
-        x, ends = _level(g, layer, mode, x, weights[level * directions : (level + 1) * directions], units, start, lengths)
+        x, ends = _level(
+            g, layer, mode, x, weights[level * directions : (level + 1) * directions], units, start, lengths
+        )
         for found, end in zip(last, ends, strict=True):
             found.append(end)
     joined = [ends[0] if layers == 1 else g.Concat(*ends, axis=0) for ends in last]
@@ -207,8 +211,9 @@ def lstm(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     rows = np.eye(4 * units, dtype=weight.dtype)
     w = stacked(g, layer, "W", lambda: ordered(rows, order, units), [1, 4 * units, 4 * units], x)
     r = stacked(g, layer, "R", lambda: ordered(np.ascontiguousarray(weight.T), order, units), [1, 4 * units, units], x)
-    b = stacked(g, layer, "B", lambda: np.concatenate([ordered(bias[: 4 * units], order, units),
-                                                       np.zeros(4 * units, bias.dtype)]), [1, 8 * units], x)  # fmt: skip
+    none = np.zeros(4 * units, bias.dtype)
+    b = stacked(g, layer, "B", lambda: np.concatenate([ordered(bias[: 4 * units], order, units), none]),
+                [1, 8 * units], x)  # fmt: skip
     p = None
     if peepholes:
         p = stacked(g, layer, "P", lambda: bias[4 * units :].reshape(3, units)[[0, 2, 1]], [1, 3 * units], x)
@@ -270,10 +275,11 @@ def gru_unit(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     gates = g.constant(np.ascontiguousarray(flat[: 2 * units * units].reshape(units, 2 * units)))
     candidate = g.constant(np.ascontiguousarray(flat[2 * units * units :].reshape(units, units)))
     front, tail = g.ops("Split", x, [2 * units, units], outputs=2, axis=1)
-    update, reset = g.ops("Split", g.op(inner, g.Add(front, g.MatMul(before, gates))), [units, units], outputs=2, axis=1)
+    update, reset = g.ops(
+        "Split", g.op(inner, g.Add(front, g.MatMul(before, gates))), [units, units], outputs=2, axis=1
+    )
     held = g.Mul(reset, before)
     new = g.op(outer, g.Add(tail, g.MatMul(held, candidate)))
     a, b = (before, new) if layer.flag("origin_mode") else (new, before)
     hidden = g.Add(b, g.Mul(update, g.Sub(a, b)))
     return {"Hidden": hidden, "ResetHiddenPrev": held, "Gate": g.Concat(update, reset, new, axis=1)}
-

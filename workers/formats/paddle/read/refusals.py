@@ -21,7 +21,8 @@ reads.refuse(
     "fused_conv2d_transpose", "conv2d_inception_fusion", "fused_token_prune", "fused_gate_attention",
     "pd_op.weight_only_linear", "pd_op.llm_int8_linear", "pd_op.weight_quantize", "pd_op.weight_dequantize",
     "pd_op.masked_multihead_attention_", "pd_op.block_multihead_attention_", "pd_op.fused_bias_act",
-    "pd_op.fused_multi_transformer_", "pd_op.fused_rotary_position_embedding", "pd_op.variable_length_memory_efficient_attention",
+    "pd_op.fused_multi_transformer_", "pd_op.fused_rotary_position_embedding",
+    "pd_op.variable_length_memory_efficient_attention",
     "builtin_cinn.jit_kernel", "cinn_runtime.jit_kernel",
 )  # fmt: skip
 reads.refuse(
@@ -39,7 +40,8 @@ reads.refuse(
 reads.refuse("ONNX counts no values into bins", "histogram", "bincount")
 reads.refuse(
     "it draws random numbers of a kind that ONNX does not have, or orders at random",
-    "bernoulli", "multinomial", "poisson", "dirichlet", "exponential", "randint", "randperm", "truncated_gaussian_random",
+    "bernoulli", "multinomial", "poisson", "dirichlet", "exponential", "randint", "randperm",
+    "truncated_gaussian_random",
     "sampling_id", "shuffle_batch", "random_crop", "gumbel_softmax", "top_p_sampling", "class_center_sample",
 )  # fmt: skip
 reads.refuse(
@@ -72,11 +74,13 @@ reads.refuse("complex numbers have no place in the converted model",
     "frame", "overlap_add")  # fmt: skip
 reads.refuse("texts are taken apart outside of the network", "faster_tokenizer")
 reads.refuse("pictures are loaded and decoded outside of the network", "decode_jpeg", "read_file", "read")
-reads.refuse("how many rows it gives depends on runs of equal neighbours, which ONNX does not say", "unique_consecutive")
+reads.refuse(
+    "how many rows it gives depends on runs of equal neighbours, which ONNX does not say", "unique_consecutive"
+)
 reads.refuse("its strides reach into the memory of another tensor", "as_strided", "view_dtype")
 reads.refuse(
     "no release of Paddle has an operator of this name; another tool wrote the file",
-    "elementwise_prod", "floor_mod", "sel",
+    "elementwise_prod", "sel",
 )  # fmt: skip
 reads.refuse("it picks one of several outputs for a branch, as training programs do; at inference use select_input",
              "select_output")  # fmt: skip

@@ -169,7 +169,9 @@ def distribute_fpn_proposals(g: GraphBuilder, layer: Layer) -> dict[str, Value |
     side = g.Sqrt(g.ReduceProd(size, [1], keepdims=0))
     scale = layer.number(rois, max(layer.integer("refer_scale"), 1))
     ratio = g.Add(g.Div(side, scale), layer.number(rois, 1e-6))
-    level = g.Add(g.Div(g.Log(ratio), layer.number(rois, math.log(2))), layer.number(rois, layer.integer("refer_level")))
+    level = g.Add(
+        g.Div(g.Log(ratio), layer.number(rois, math.log(2))), layer.number(rois, layer.integer("refer_level"))
+    )
     level = g.Clip(g.Floor(level), layer.number(rois, low), layer.number(rois, high))
     pictures = pictures_of(g, layer, rois, counts)
     number = g.Shape(counts) if counts is not None else g.constant([1])
@@ -198,8 +200,8 @@ def collect_fpn_proposals(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     rois, scores, counts = layer.all("MultiLevelRois"), layer.all("MultiLevelScores"), layer.all("MultiLevelRoIsNum")
     if not rois or len(rois) != len(scores) or (counts and len(counts) != len(rois)):
         raise layer.malformed(f"it has {len(rois)} lists of regions for {len(scores)} of scores")
-    owners = [pictures_of(g, layer, x, count) for x, count in
-              zip(rois, counts or [None] * len(rois), strict=True)]  # fmt: skip
+    known: list[Value | None] = [*counts] if counts else [None for _ in rois]
+    owners = [pictures_of(g, layer, x, count) for x, count in zip(rois, known, strict=True)]
     boxes, value, owner = (parts[0] if len(parts) == 1 else g.Concat(*parts, axis=0) for parts in
                            (rois, [g.Reshape(x, [-1]) for x in scores], owners))  # fmt: skip
     count = g.Min(g.Shape(value), [max(layer.integer("post_nms_topN"), 0)])

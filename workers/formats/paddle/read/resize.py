@@ -118,4 +118,3 @@ def affine_grid(g: GraphBuilder, layer: Layer) -> Value:
     base = np.stack([*np.meshgrid(*lines), np.ones((height, width))], -1).reshape(-1, 3)
     grid = g.MatMul(g.constant(layer.number(theta, base)), g.Transpose(theta, perm=[0, 2, 1]))
     return reshaped(g, layer, grid, [layer.shape(theta)[0], height, width, 2])
-

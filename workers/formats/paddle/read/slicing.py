@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.layer import Array, Layer, Value, cast, reads
+from workers.formats.paddle.read.layer import Array, Layer, Result, Value, cast, reads
 from workers.formats.paddle.read.vectors import contents, fixed, numbers, reshaped
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -18,7 +18,7 @@ MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "edg
 
 
 @reads("slice")
-def slice_(g: GraphBuilder, layer: Layer) -> object:
+def slice_(g: GraphBuilder, layer: Layer) -> Result:
     """Axes named in ``decrease_axis`` go, as an index would let them."""
     held = layer.held("Input")
     if len(held) == 1 and isinstance(held[0], list):
@@ -31,7 +31,7 @@ def slice_(g: GraphBuilder, layer: Layer) -> object:
     return _without(g, layer, y, layer.integers("decrease_axis"))
 
 
-def _of_list(g: GraphBuilder, layer: Layer, items: Sequence[Value]) -> object:
+def _of_list(g: GraphBuilder, layer: Layer, items: Sequence[Value]) -> Result:
     """A part of an array of tensors."""
     (start,) = fixed(layer, numbers(g, layer, "starts", "StartsTensor", "StartsTensorList"), "its start")
     (end,) = fixed(layer, numbers(g, layer, "ends", "EndsTensor", "EndsTensorList"), "its end")
@@ -274,4 +274,3 @@ def fill_diagonal(g: GraphBuilder, layer: Layer) -> Value:
         flat[max(offset, 0) :: columns + 1] = True
         mask = flat.reshape(rows, columns)
     return g.Where(mask, layer.number(x, layer.real("value", 0.0)), x)
-

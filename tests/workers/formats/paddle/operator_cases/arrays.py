@@ -61,7 +61,12 @@ def slices():
     case("set-value", lambda x: paddle.static.setitem(x * 1, (slice(None), slice(1, 3)), 0.5), x=x)
     case("set-tensor", lambda x, y: paddle.static.setitem(x * 1, (slice(None), 2), y), x=x, y=normal("N", 6))
     case("set-step", lambda x: paddle.static.setitem(x * 1, (slice(None), slice(0, 5, 2), slice(1, 2)), 7.0), x=x)
-    case("set-row", lambda x, y: paddle.static.setitem(x * 1, (slice(None), slice(1, 3), slice(2, 5)), y), x=x, y=normal(3))
+    case(
+        "set-row",
+        lambda x, y: paddle.static.setitem(x * 1, (slice(None), slice(1, 3), slice(2, 5)), y),
+        x=x,
+        y=normal(3),
+    )
 
 
 def indexing():
@@ -76,8 +81,16 @@ def indexing():
     case("put-along-add", lambda x, i, v: paddle.put_along_axis(x, i, v, 1, "add"), x=x, i=whole(0, 5, "N", 1, 6),
          v=normal("N", 1, 6))  # fmt: skip
     case("scatter", lambda x, i, u: paddle.scatter(x, i, u), x=normal(5, 6), i=distinct_rows(5, 3), u=normal(3, 6))
-    case("scatter-add", lambda x, i, u: paddle.scatter(x, i, u, False), x=normal(5, 6), i=whole(0, 5, 4), u=normal(4, 6))
-    case("scatter-nd-add", lambda x, i, u: paddle.scatter_nd_add(x, i, u), x=normal(5, 6), i=whole(0, 5, 4, 1), u=normal(4, 6))
+    case(
+        "scatter-add", lambda x, i, u: paddle.scatter(x, i, u, False), x=normal(5, 6), i=whole(0, 5, 4), u=normal(4, 6)
+    )
+    case(
+        "scatter-nd-add",
+        lambda x, i, u: paddle.scatter_nd_add(x, i, u),
+        x=normal(5, 6),
+        i=whole(0, 5, 4, 1),
+        u=normal(4, 6),
+    )
     case("scatter-nd", lambda i, u: paddle.scatter_nd(i, u, [5, 6]), i=whole(0, 5, 4, 1), u=normal(4, 6))
     case("index-add", lambda x, i, v: paddle.index_add(x, i, 1, v), x=x, i=whole(0, 5, 3), v=normal("N", 3, 6))
     case("index-put", lambda x, i, j, v: paddle.index_put(x, (i, j), v, True), x=normal(4, 5), i=whole(0, 4, 6),
@@ -97,7 +110,13 @@ def indexing():
     case("masked-select", paddle.masked_select, x=normal("N", 5), m=truth("N", 5))
     case("masked-fill", lambda x, m: paddle.masked_fill(x, m, 0.5), x=normal("N", 5), m=truth("N", 5))
     case("unique", lambda x: list(paddle.unique(x, True, True, True)), x=whole(0, 5, "N", 4))
-    case("multiplex", lambda x, y, i: paddle.multiplex([x, y], i), x=normal(4, 3), y=normal(4, 3), i=whole(0, 2, 4, 1, dtype="i4"))
+    case(
+        "multiplex",
+        lambda x, y, i: paddle.multiplex([x, y], i),
+        x=normal(4, 3),
+        y=normal(4, 3),
+        i=whole(0, 2, 4, 1, dtype="i4"),
+    )
     case("searchsorted", paddle.searchsorted, x=sorted_row(6), v=normal("N", 3))
     case("bucketize", lambda v, x: paddle.bucketize(v, x, right=True), v=steps("N", 3), x=sorted_row(6))
     case("shard-index", lambda x: paddle.shard_index(x, 20, 2, 1, -1), x=whole(0, 20, "N", 1))

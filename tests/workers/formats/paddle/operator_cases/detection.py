@@ -1,5 +1,7 @@
 """What detectors do with boxes."""
 
+# ruff: noqa: E501, UP031
+
 import paddle
 import paddle.vision.ops as V
 
@@ -10,7 +12,12 @@ def detections():
     x = normal("N", 14, 3, 4)
     size = whole(60, 90, "N", 2, dtype="i4")
     case("yolo-box", lambda x, s: list(V.yolo_box(x, s, [10, 13, 16, 30], 2, 0.3, 16)), x=x, s=size)
-    case("yolo-box-wide", lambda x, s: list(V.yolo_box(x, s, [10, 13, 16, 30], 2, 0.01, 16, False, scale_x_y=1.2)), x=x, s=size)
+    case(
+        "yolo-box-wide",
+        lambda x, s: list(V.yolo_box(x, s, [10, 13, 16, 30], 2, 0.01, 16, False, scale_x_y=1.2)),
+        x=x,
+        s=size,
+    )
     case("yolo-box-aware", lambda x, s: list(V.yolo_box(x, s, [10, 13, 16, 30], 2, 0.01, 16, iou_aware=True,
                                                         iou_aware_factor=0.4)), x=normal("N", 16, 3, 4), s=size)  # fmt: skip
     case("prior-box", lambda x, i: list(V.prior_box(x, i, [8.0], [16.0], [1.0, 2.0], flip=True, clip=True)),
@@ -52,7 +59,15 @@ def multiclass(b, s, **more):
                  background_label=0)  # fmt: skip
     attrs.update(more)
     if paddle.__version__ >= "3":
-        order = ("score_threshold", "nms_top_k", "keep_top_k", "nms_threshold", "normalized", "nms_eta", "background_label")
+        order = (
+            "score_threshold",
+            "nms_top_k",
+            "keep_top_k",
+            "nms_threshold",
+            "normalized",
+            "nms_eta",
+            "background_label",
+        )
         return list(paddle._C_ops.multiclass_nms3(b, s, None, *[attrs[key] for key in order]))
     return raw("multiclass_nms3", {"BBoxes": [b], "Scores": [s]}, attrs,
                {"Out": "float32", "Index": "int32", "NmsRoisNum": "int32"})  # fmt: skip
@@ -72,7 +87,13 @@ def regions():
     x = normal(2, 3, 8, 9)
     one, two = boxes(5, 4, size=16.0), values(3, 2, dtype="i4")
     for aligned in (True, False):
-        case("roi-align-%d" % aligned, lambda x, b, n, a=aligned: V.roi_align(x, b, n, (2, 3), 0.5, 2, a), x=x, b=one, n=two)
+        case(
+            "roi-align-%d" % aligned,
+            lambda x, b, n, a=aligned: V.roi_align(x, b, n, (2, 3), 0.5, 2, a),
+            x=x,
+            b=one,
+            n=two,
+        )
     case("roi-align-adaptive", lambda x, b, n: V.roi_align(x, b, n, 2, 0.5, -1), x=x, b=one, n=two)
     case("roi-pool", lambda x, b, n: V.roi_pool(x, b, n, 2, 0.5), x=x, b=one, n=two)
     case("generate-proposals", lambda s, d, i, a, v: list(V.generate_proposals(s, d, i, a, v, 10, 5, 0.5, 2.0,

@@ -1,5 +1,7 @@
 """Functions of one and two values."""
 
+# ruff: noqa: E501
+
 import paddle
 import paddle.nn.functional as F
 
@@ -9,7 +11,13 @@ from operator_cases import case, normal, positive, special, steps, truth, unit, 
 def unary():
     for name in ("abs", "acosh", "asinh", "atan", "ceil", "cos", "cosh", "exp", "erf", "expm1", "floor", "round", "sign",
                  "sin", "sinh", "square", "tan", "tanh", "trunc", "neg"):  # fmt: skip
-        source = positive("N", 3, 4) if name == "acosh" else steps("N", 3, 4) if name in ("round", "trunc") else normal("N", 3, 4)
+        source = (
+            positive("N", 3, 4)
+            if name == "acosh"
+            else steps("N", 3, 4)
+            if name in ("round", "trunc")
+            else normal("N", 3, 4)
+        )
         function = (lambda x: paddle.acosh(x + 1)) if name == "acosh" else getattr(paddle, name)
         case(name, function, x=source)
     for name in ("acos", "asin", "atanh"):
@@ -113,8 +121,15 @@ def linear():
     case("linear", lambda x: paddle.nn.Linear(4, 3)(x), x=normal("N", 5, 4))
     case("bilinear", lambda x, y: paddle.nn.Bilinear(4, 3, 2)(x, y), x=normal("N", 4), y=normal("N", 3))
     case("einsum", lambda x, y: paddle.einsum("bij,jk->bik", x, y), x=normal("N", 3, 4), y=normal(4, 2))
-    case("einsum-heads", lambda x, y: paddle.einsum("bqhd,bkhd->bhqk", x, y), x=normal("N", 3, 2, 4), y=normal("N", 5, 2, 4))
-    case("multi-dot", lambda x, y, z: paddle.linalg.multi_dot([x, y, z]), x=normal(2, 3), y=normal(3, 4), z=normal(4, 2))
+    case(
+        "einsum-heads",
+        lambda x, y: paddle.einsum("bqhd,bkhd->bhqk", x, y),
+        x=normal("N", 3, 2, 4),
+        y=normal("N", 5, 2, 4),
+    )
+    case(
+        "multi-dot", lambda x, y, z: paddle.linalg.multi_dot([x, y, z]), x=normal(2, 3), y=normal(3, 4), z=normal(4, 2)
+    )
     case("cosine", lambda x, y: F.cosine_similarity(x, y, 1), x=normal("N", 4), y=normal("N", 4))
     case("inner", paddle.inner, x=normal("N", 4), y=normal(3, 4))
     case("attention", lambda x: paddle.nn.MultiHeadAttention(8, 2)(x, x, x), x=normal("N", 5, 8))

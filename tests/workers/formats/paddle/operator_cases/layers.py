@@ -143,7 +143,11 @@ def resizes():
             case(mode + "-corners", lambda x, m=mode: F.interpolate(x, [9, 11], mode=m, align_corners=True), x=x)
     case("bilinear-mode1", lambda x: F.interpolate(x, [9, 11], mode="bilinear", align_mode=1), x=x)
     case("linear", lambda x: F.interpolate(x, [9], mode="linear", data_format="NCW"), x=normal("N", 3, 5))
-    case("trilinear", lambda x: F.interpolate(x, [5, 7, 4], mode="trilinear", data_format="NCDHW"), x=normal("N", 2, 3, 4, 5))
+    case(
+        "trilinear",
+        lambda x: F.interpolate(x, [5, 7, 4], mode="trilinear", data_format="NCDHW"),
+        x=normal("N", 2, 3, 4, 5),
+    )
     case("nearest-like", lambda x, y: F.interpolate(x, paddle.shape(y)[2:]), x=x, y=normal("N", 3, 10, 7))
     for mode in ("bilinear", "nearest"):
         for padding in ("zeros", "border", "reflection"):

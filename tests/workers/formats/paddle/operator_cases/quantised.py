@@ -1,9 +1,11 @@
 """Quantised layers, and operators of the old dialect that have no function of their own."""
 
+# ruff: noqa: E501, UP031
+
 import numpy as np
 import paddle
 
-from operator_cases import case, normal, positive, values, whole
+from operator_cases import case, normal, whole
 from operator_cases.detection import raw
 
 
@@ -54,13 +56,28 @@ def old():
     case("old-hard-swish", simple("hard_swish", {"threshold": 5.0, "scale": 4.0, "offset": 2.0}), only="old", x=x)
     case("old-soft-relu", simple("soft_relu", {"threshold": 1.0}), only="old", x=x)
     case("old-swish", simple("swish", {"beta": 1.5}), only="old", x=x)
-    case("old-lrn", lambda x: raw("lrn", {"X": [x]}, {"n": 3, "k": 1.0, "alpha": 0.1, "beta": 0.75},
-                                     {"Out": "float32", "MidOut": "float32"})[:1], only="old", x=x)
-    case("old-norm", lambda x: raw("norm", {"X": [x]}, {"axis": 1, "epsilon": 1e-3},
-                                      {"Out": "float32", "Norm": "float32"})[:1], only="old", x=x)
+    case(
+        "old-lrn",
+        lambda x: raw(
+            "lrn", {"X": [x]}, {"n": 3, "k": 1.0, "alpha": 0.1, "beta": 0.75}, {"Out": "float32", "MidOut": "float32"}
+        )[:1],
+        only="old",
+        x=x,
+    )
+    case(
+        "old-norm",
+        lambda x: raw("norm", {"X": [x]}, {"axis": 1, "epsilon": 1e-3}, {"Out": "float32", "Norm": "float32"})[:1],
+        only="old",
+        x=x,
+    )
     case("old-mean", simple("mean"), only="old", x=x)
     case("old-pad", simple("pad", {"paddings": [0, 0, 1, 2], "pad_value": 0.5}), only="old", x=normal("N", 4))
-    case("old-flatten2", lambda x: raw("flatten2", {"X": [x]}, {"axis": 2}, {"Out": "float32", "XShape": "float32"})[:1], only="old", x=x)
+    case(
+        "old-flatten2",
+        lambda x: raw("flatten2", {"X": [x]}, {"axis": 2}, {"Out": "float32", "XShape": "float32"})[:1],
+        only="old",
+        x=x,
+    )
     case("old-shuffle-channel", simple("shuffle_channel", {"group": 2}), only="old", x=x)
     case("old-top-k", lambda x: raw("top_k", {"X": [x]}, {"k": 2}, {"Out": "float32", "Indices": "int64"}), only="old",
          x=normal("N", 6))  # fmt: skip

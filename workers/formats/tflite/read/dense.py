@@ -61,8 +61,13 @@ def batch_matmul(g: GraphBuilder, layer: Layer) -> Value:
             order[-2:] = order[:-3:-1] if turned else order[-2:]
             sides.append(layer.kernel(g, index, order, data=0))
             continue
-        x = layer.x(g, index)
-        sides.append(g.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2]) if turned else x)
+        if not turned:
+            sides.append(layer.x(g, index))
+            continue
+        held = layer.held(index)
+        raw = held.quantised and not layer.scope.dequantize
+        x = g.Transpose(layer.x(g, index, real=not raw), perm=[*range(rank - 2), rank - 1, rank - 2])
+        sides.append(dequantised(g, x, held.quantization, False) if raw else x)
     return g.MatMul(*sides)
 
 

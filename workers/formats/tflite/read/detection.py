@@ -101,7 +101,7 @@ def _fast(
     found = g.Gather(boxes, index)
     if each > 1:
         found = g.Reshape(g.Expand(g.Unsqueeze(found, [1]), [1, each, 1]), [-1, 4])
-    return _listed(g, found, g.Reshape(kinds, [-1]), g.Reshape(values, [-1]), most * each)
+    return _listed(g, found, g.Reshape(kinds, [-1]), g.Reshape(values, [-1]), most * each, g.Shape(index))
 
 
 def _regular(
@@ -116,13 +116,13 @@ def _regular(
     chosen = g.Gather(chosen, order)
     kinds = g.Squeeze(g.Slice(chosen, [1], [2], [1]), [1])
     found = g.Gather(boxes, g.Squeeze(g.Slice(chosen, [2], [3], [1]), [1]))
-    return _listed(g, found, kinds, values, most)
+    return _listed(g, found, kinds, values, most, g.Shape(values))
 
 
-def _listed(g: GraphBuilder, boxes: Value, kinds: Value, scores: Value, most: int) -> list[Value]:
-    count = cast(g, g.Shape(scores), F32)
+def _listed(g: GraphBuilder, boxes: Value, kinds: Value, scores: Value, most: int, count: Value) -> list[Value]:
+    """``count`` is that of the boxes, each of which may be listed under several classes."""
     length = g.constant([most])
     padded = [_padded(g, x, length, np.float32(0)) for x in (boxes, cast(g, kinds, F32), scores)]
     return [
         g.Reshape(x, shape) for x, shape in zip(padded, ([1, most, 4], [1, most], [1, most]), strict=True)
-    ] + [count]  # fmt: skip
+    ] + [cast(g, count, F32)]  # fmt: skip

@@ -115,7 +115,9 @@ class Held:
         if self.flat is not None and real == (self.flat.real or not self.quantised):
             return self.flat.plain(g)
         other = self.forms.get((real, not first))
-        if other is not None:
+        # Integers are turned before they become real numbers: onnxruntime fails where a Transpose follows them.
+        stored = real and self.quantised and any(not form[0] for form in self.forms)
+        if other is not None and not stored:
             return self._turned(g, other, first)
         source = self.value(g, real=not real, first=first)
         return dequantised(g, source, self.quantization, first) if real else quantised(g, source, self, first)

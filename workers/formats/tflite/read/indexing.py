@@ -110,7 +110,7 @@ def unique(g: GraphBuilder, layer: Layer) -> list[Value]:
     """In the order of first appearance, and for each element the place of its like."""
     layer.rank(0, 1)
     x = layer.x(g, 0)
-    values, _, inverse, _ = g.ops("Unique", computable(g, x), outputs=4, axis=0, sorted=0)
+    values, _, inverse, _ = g.ops("Unique", x if x.dtype == F32 else cast(g, x, I64), outputs=4, axis=0, sorted=0)
     return [values, inverse]
 
 
@@ -160,7 +160,7 @@ def matrix_diag(g: GraphBuilder, layer: Layer) -> Out:
 @reads("MATRIX_SET_DIAG")
 def matrix_set_diag(g: GraphBuilder, layer: Layer) -> Out:
     rank = layer.rank(0)
-    rows, columns = layer.sizes(0)[-2:]
+    rows, columns = layer.size(0, rank - 2), layer.size(0, rank - 1)
     small = min(rows, columns)
     x, diagonal = layer.x(g, 0), layer.x(g, 1)
     if small < columns:

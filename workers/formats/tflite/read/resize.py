@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from workers.formats.tflite.read.align import sized
-from workers.formats.tflite.read.layer import Array, Layer, Out, Value, reads, whole
+from workers.formats.tflite.read.layer import Layer, Out, Value, reads, whole
 from workers.formats.tflite.read.spatial import LIMIT
 from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
 
 
 @reads("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
@@ -22,35 +23,30 @@ def resize(g: GraphBuilder, layer: Layer) -> Out:
         raise layer.malformed("it aligns both corners and centres")
     known = layer.known(1)
     x = layer.x(g, 0, first=True)
-    scales = None
+    made: list[Dim] = [None, None]
     if known is None or any(isinstance(item, str) for item in known.flat):
-        sizes: Value | None = whole(g, layer.x(g, 1))
+        plane = whole(g, layer.x(g, 1))
     else:
         height, width = layer.integers(1, "sizes")
         if not (1 <= height <= LIMIT and 1 <= width <= LIMIT):
             raise layer.malformed(f"it would make a plane of {height} x {width}")
-        scales = _scales(layer, height, width)
-        sizes = None if scales is not None else g.constant([height, width])
-    mode = "align_corners" if corners else "half_pixel" if centres else "asymmetric"
-    attributes: dict[str, Any] = {"coordinate_transformation_mode": mode, "mode": "nearest" if nearest else "linear"}
-    if nearest:
-        attributes["nearest_mode"] = "round_prefer_ceil" if corners or centres else "floor"
-    if scales is None:
-        attributes["axes"] = [2, 3]
-    y = g.Resize(x, None, scales, sizes, **attributes)
+        plane, made = g.constant([height, width]), [height, width]
+    y = g.Resize(
+        x, None, None, _sizes(g, layer, x, plane), mode="nearest" if nearest else "linear",
+        coordinate_transformation_mode="align_corners" if corners else "half_pixel" if centres else "asymmetric",
+        nearest_mode=("round_prefer_ceil" if corners or centres else "floor") if nearest else None,
+    )  # fmt: skip
     batch, *_, channels = layer.dims(0)
-    size = [None, None] if scales is None else layer.integers(1, "sizes")
-    return Out(sized(y, [batch, channels, *size]), first=True)
+    return Out(sized(y, [batch, channels, *made]), first=True)
 
 
-def _scales(layer: Layer, height: int, width: int) -> Array | None:
-    """Factors in place of sizes where the batch is free: the product of each must be its size, without rounding."""
-    batch, *have, _ = layer.dims(0)
-    fixed = [size for size in have if isinstance(size, int) and size > 0]
-    if isinstance(batch, int) or len(fixed) != 2:
-        return None
-    scales = np.asarray([1, 1, height / fixed[0], width / fixed[1]], np.float32)
-    return scales if all(made % 1 == 0 for made in (scales[2:].astype(np.float64) * fixed).tolist()) else None
+def _sizes(g: GraphBuilder, layer: Layer, x: Value, plane: Value) -> Value:
+    """All four sizes: given for the two axes alone, or as factors, onnxruntime loses them beside a Transpose."""
+    batch, *_, channels = layer.dims(0)
+    known = g.const(plane)
+    if known is not None and isinstance(batch, int) and isinstance(channels, int):
+        return g.constant([batch, channels, *known.tolist()])
+    return g.Concat(g.Shape(x, start=0, end=2), plane, axis=0)
 
 
 @reads("SPACE_TO_DEPTH", "DEPTH_TO_SPACE")

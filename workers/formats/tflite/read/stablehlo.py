@@ -104,12 +104,12 @@ def reduce(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("REDUCE_WINDOW")
 def reduce_window(g: GraphBuilder, layer: Layer) -> Value:
-    """Inputs: data, the value to begin with, window, strides, dilations of the data and of the window."""
+    """Inputs: data, the value to begin with, window, strides, dilations of the window."""
     how = WINDOW_FUNCTIONS.get(layer.i("reduce_function"))
     if how is None:
         raise layer.malformed(f"its function {layer.i('reduce_function')} does not exist")
-    window, strides, base, dilations = (layer.integers(i, "sizes") for i in range(2, 6))
-    return _windows(g, layer, how, window, strides, base, dilations, [0] * (2 * len(window)))
+    window, strides, dilations = (layer.integers(i, "sizes") for i in range(2, 5))
+    return _windows(g, layer, how, window, strides, [1] * len(window), dilations, [0] * (2 * len(window)))
 
 
 @reads("STABLEHLO_REDUCE_WINDOW")

@@ -166,6 +166,7 @@ class _Bundle:
         kind = NUMPY[plain(entry.dtype)]
         if (entry.size or 0) != math.prod(sizes) * kind.itemsize:
             raise MalformedModel(f"{self.file!r}: a part of {name!r} has a wrong size", file=self.file, layer=name)
+        self.bytes(name, entry)
         return lambda: self.values(name, entry, sizes, kind)
 
 
@@ -255,14 +256,23 @@ def read_table(files: Iterable[UploadedFile]) -> Checkpoint:
         if dtype not in NUMPY or name not in parts:
             continue
         dims = shape_of(meta.shape, name, names[0])
-        placed = [
-            (extent_of(piece, dims, name, names[0]), _values_of(data, meta.type, names[0]))
-            for piece, data in parts[name]
-        ]
+        placed = []
+        for piece, data in parts[name]:
+            extent = extent_of(piece, dims, name, names[0])
+            wanted = math.prod(stop - start for start, stop in extent)
+            if not data.data.has("tensor_content") and _count(data.data) != wanted:
+                raise MalformedModel(
+                    f"{names[0]!r}: a part of {name!r} has {_count(data.data):,} values instead of {wanted:,}",
+                    file=names[0], layer=name,
+                )  # fmt: skip
+            placed.append((extent, _values_of(data, meta.type, names[0])))
         sized = [(extent, _shaped(load, extent)) for extent, load in placed]
         load = sized[0][1] if len(sized) == 1 else _joiner(sized, dims, NUMPY[dtype])
         variables[name] = Stored(name, dtype, dims, load)
     return Checkpoint(variables, tuple(names))
+
+
+LISTS = ("float_val", "double_val", "int_val", "int64_val", "bool_val", "half_val")
 
 
 def _values_of(data: Message, dtype: str, file: str) -> Callable[[], Array]:
@@ -272,12 +282,14 @@ def _values_of(data: Message, dtype: str, file: str) -> Callable[[], Array]:
         tensor = data.data
         tensor.dtype = dtype
         if not tensor.has("tensor_content"):
-            count = max(len(tensor[name]) for name in ("float_val", "double_val", "int_val", "int64_val", "bool_val",
-                                                       "half_val"))  # fmt: skip
-            tensor.tensor_shape = {"dim": [{"size": count}]}
+            tensor.tensor_shape = {"dim": [{"size": _count(tensor)}]}
         return array_of(tensor, data.name, file).reshape(-1)
 
     return make
+
+
+def _count(tensor: Message) -> int:
+    return max(len(tensor[name]) for name in LISTS)
 
 
 def _shaped(load: Callable[[], Array], extent: Extent) -> Callable[[], Array]:

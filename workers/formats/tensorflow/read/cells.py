@@ -72,7 +72,7 @@ def _stack(g: Builder, draft: Draft, counters: Sequence[int]) -> list[tuple[Cell
         found.append((cell, source))
         states = [index for index in states if index not in cell.states]
         feed = draft.results[cell.states[0]]
-    return found if counters else None
+    return found if counters and found else None
 
 
 def _cell(reading: Reading, states: list[int]) -> Cell | None:

@@ -12,6 +12,8 @@ from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, who
 from workers.formats.tensorflow.tensors import Array
 
 RESIZES = {"ResizeBilinear": "linear", "ResizeNearestNeighbor": "nearest", "ResizeBicubic": "cubic"}
+LARGEST = 8192
+"""Rows or columns that are resized by a matrix of weights at most."""
 
 
 @reads(*RESIZES)
@@ -24,7 +26,8 @@ def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
     mode = RESIZES[layer.type]
     corners, half = layer.flag("align_corners"), layer.flag("half_pixel_centers")
     target, sizes_now = g.numbers(size), layer.shape(x)[1:3]
-    if mode == "cubic" and target is not None and all(isinstance(dim, int) for dim in sizes_now):
+    fixed = [dim for dim in sizes_now if isinstance(dim, int)]
+    if mode == "cubic" and target is not None and len(fixed) == 2 and max(*fixed, *target) <= LARGEST:
         rows, columns = (
             cubic(int(a), b, corners, half) for a, b in zip(layer.sizes(x, 1, 3), target, strict=True)
         )  # fmt: skip
@@ -53,6 +56,8 @@ def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
 def resize_area(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
     """Averages over what a target cell covers: two matrices of weights."""
     target = layer.integers(g, size, "its size")
+    if max(*target, *layer.sizes(x, 1, 3)) > LARGEST:
+        raise layer.unsupported(f"it resizes to or from more than {LARGEST} rows or columns")
     sources = layer.sizes(x, 1, 3)
     rows, columns = (_area(a, b, layer.flag("align_corners")) for a, b in zip(sources, target, strict=True))
     return _by_weights(g, x, rows, columns)

@@ -40,12 +40,12 @@ def exact_function(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("round")
 def round_(g: GraphBuilder, layer: Layer) -> Value:
-    """Halves go to the even number since Paddle 3, away from zero before; ``decimals`` shift the point."""
+    """Halves go to the even number in fluid and since Paddle 3, away from zero between; ``decimals`` shift the point."""
     x = layer.x()
     if not layer.is_float(x):
         return g.Identity(x)
     decimals = layer.integer("decimals", 0)
-    if layer.scope.program.pir and not decimals:
+    if not decimals and (layer.scope.program.pir or layer.older(2, 0)):
         return g.Round(x)
     if abs(decimals) > 30:
         raise layer.malformed(f"it rounds to {decimals} decimals")

@@ -126,6 +126,7 @@ def _yolo_corners(
     if stride < 1:
         raise layer.malformed(f"its downsample_ratio is {stride}")
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
+    width = height if layer.older(2, 0) else width  # fluid takes every map for a square
     middle = g.Sigmoid(place)
     if scale != 1:
         middle = g.Sub(g.Mul(middle, layer.number(place, scale)), layer.number(place, 0.5 * (scale - 1)))

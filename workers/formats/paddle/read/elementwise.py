@@ -140,20 +140,12 @@ def elementwise_floordiv(g: GraphBuilder, layer: Layer) -> Value:
     if layer.is_float(x):
         return g.Floor(g.Div(x, y))
     whole = g.Div(x, y)
-    if _before(layer, (2, 5)):
+    if layer.older(2, 5):
         return whole
     rest = g.Sub(x, g.Mul(whole, y))
     zero, one = layer.number(x, 0), layer.number(x, 1)
     below = g.And(g.Not(g.Equal(rest, zero)), g.Xor(g.Less(x, zero), g.Less(y, zero)))
     return g.Sub(whole, g.Where(below, one, zero))
-
-
-def _before(layer: Layer, release: tuple[int, int]) -> bool:
-    """Whether the program is older than a release, where it says."""
-    numbers = layer.scope.program.version.split(" ")[0].split(".")
-    if len(numbers) < 2 or not all(part.isdecimal() for part in numbers[:2]):
-        return False
-    return (int(numbers[0]), int(numbers[1])) < release
 
 
 @reads("trunc_divide")

@@ -96,6 +96,13 @@ class Layer:
     def note(self, code: str, detail: str) -> None:
         self.scope.notes.append(Note(code, detail, self.name))
 
+    def older(self, major: int, minor: int) -> bool:
+        """Whether the program was written by an older release than this, where it says."""
+        numbers = self.scope.program.version.split(" ")[0].split(".")
+        if len(numbers) < 2 or not all(part.isdecimal() for part in numbers[:2]):
+            return False
+        return (int(numbers[0]), int(numbers[1])) < (major, minor)
+
     # --- slots --------------------------------------------------------------------------------------------------------
 
     def held(self, slot: str) -> list[Held]:

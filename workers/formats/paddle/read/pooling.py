@@ -42,7 +42,7 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
     """Windows in the usual sense. Where ``ceil_mode`` lets the last one stand over, the pads say so.
 
     An average that counts the padding (``exclusive`` false) counts it as far as it was asked for: what stands over
-    does not count, which a factor puts right.
+    does not count since 2.0, which a factor puts right.
     """
     axes = len(kernel)
     if any(size < 1 for size in kernel):
@@ -59,7 +59,7 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
         attributes |= _explicit(layer, x, kernel, strides, pads, largest)
     found = g.ops("MaxPool" if largest else "AveragePool", x, outputs=places, **attributes)
     standing = _standing_over(x, kernel, strides, pads, attributes) if not largest and layer.flag("ceil_mode") else None
-    if standing is not None and attributes["count_include_pad"]:
+    if standing is not None and attributes["count_include_pad"] and not layer.older(2, 0):
         return [g.Mul(found[0], layer.number(x, standing))]
     return found
 

@@ -73,17 +73,16 @@ def _factor(layer: Layer, key: str) -> int:
 
 @reads("space_to_depth")
 def space_to_depth(g: GraphBuilder, layer: Layer) -> Value:
-    """Darknet's reorg as fluid has it: channels of the picture come in groups of blocks."""
+    """Darknet's reorg: channels are spread over blocks of a larger picture, whose memory is then read as a smaller one."""
     x, size = layer.x(), _factor(layer, "blocksize")
-    batch = layer.shape(x)[0]
     layer.rank(x, 4)
+    batch = layer.shape(x)[0]
     channels, height, width = layer.sizes(x, 1)
     if channels % (size * size) or height % size or width % size:
         raise layer.malformed(f"{channels}x{height}x{width} does not divide by {size}")
     out = channels // (size * size)
-    split = reshaped(g, layer, x, [batch, out, height, size, width, size])
-    turned = g.Transpose(split, perm=[0, 3, 5, 1, 2, 4])
-    return reshaped(g, layer, turned, [batch, channels * size * size, height // size, width // size])
+    split = g.Transpose(reshaped(g, layer, x, [batch, size, size, out, height, width]), perm=[0, 3, 4, 1, 5, 2])
+    return reshaped(g, layer, split, [batch, channels * size * size, height // size, width // size])
 
 
 @reads("shuffle_channel", "channel_shuffle")

@@ -44,11 +44,15 @@ def interpolate(g: GraphBuilder, layer: Layer) -> Value:
 
 
 def _resized(g: GraphBuilder, layer: Layer, x: Value, axes: int, attributes: dict[str, object]) -> Value:
+    """The first version takes a factor for the size alone; how places correspond follows from both sizes."""
     sizes = _sizes(g, layer, axes)
     if sizes is None:
         factors = _factors(g, layer, axes)
-        if factors is not None:
+        if factors is not None and layer.op.type.endswith("_v2"):
             return g.Resize(x, None, np.asarray([1, 1, *factors], np.float32), **attributes)
+        if factors is not None:
+            sizes = [int(size * factor) for size, factor in zip(layer.sizes(x, 2), factors, strict=True)]
+    if sizes is None:
         sizes = [layer.integer(key, 0) for key in ("out_d", "out_h", "out_w")[3 - axes :]]
         if any(size < 1 for size in sizes):
             raise layer.malformed(f"it has neither factors nor a size: {sizes}")

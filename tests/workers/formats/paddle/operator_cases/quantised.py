@@ -53,7 +53,6 @@ def old():
     """Operators of fluid that Paddle 2.6 still runs."""
     x = normal("N", 4, 3, 3)
     case("old-brelu", simple("brelu", {"t_min": -0.5, "t_max": 0.8}), only="old", x=x)
-    case("old-hard-swish", simple("hard_swish", {"threshold": 5.0, "scale": 4.0, "offset": 2.0}), only="old", x=x)
     case("old-soft-relu", simple("soft_relu", {"threshold": 1.0}), only="old", x=x)
     case("old-swish", simple("swish", {"beta": 1.5}), only="old", x=x)
     case(

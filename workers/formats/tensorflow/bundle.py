@@ -49,11 +49,11 @@ class Stored:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """``objects`` is the object graph of TF2's checkpoints, None in older ones."""
+    """``objects`` is the serialised object graph of TF2's checkpoints, None in older ones."""
 
     variables: dict[str, Stored]
     files: tuple[str, ...]
-    objects: Message | None = None
+    objects: memoryview | None = None
 
 
 def read_bundle(index: UploadedFile, shards: Iterable[UploadedFile]) -> Checkpoint:
@@ -78,7 +78,7 @@ class _Bundle:
         self.variables: dict[str, Stored] = {}
         self.partitioned: dict[str, Message] = {}
         self.slices: dict[bytes, Message] = {}
-        self.objects: Message | None = None
+        self.objects: memoryview | None = None
 
     def add(self, key: bytes, value: memoryview) -> None:
         if not key:
@@ -92,8 +92,7 @@ class _Bundle:
             return
         name = key.decode("utf-8", "backslashreplace")
         if name == OBJECT_GRAPH:
-            raw = self.strings(name, entry)
-            self.objects = decode(raw, SCHEMA["TrackableObjectGraph"], file=self.file)
+            self.objects = self.strings(name, entry)
         elif entry.slices:
             self.partitioned[name] = entry
         elif plain(entry.dtype) in NUMPY:

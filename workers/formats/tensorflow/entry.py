@@ -228,9 +228,11 @@ def _input(source: Assembled, ref: Ref, name: str) -> Input:
         stated = _dims(info.tensor_shape) if info.has("tensor_shape") else None
         shape = shape if shape is not None and (stated is None or None not in shape) else stated or shape
     if dtype not in ONNX or dtype == "DT_STRING":
-        reason = "text is not processed" if dtype == "DT_STRING" else f"{dtype} has no counterpart in ONNX"
-        raise UnsupportedOperators("tensorflow", [UnsupportedItem(name, node.op, f"it is an input of {reason}")],
-                                   hint="Cut the graph behind it with the option 'inputs'.")  # fmt: skip
+        reason = "it takes text" if dtype == "DT_STRING" else f"its element type {dtype} has no counterpart in ONNX"
+        raise UnsupportedOperators(
+            "tensorflow", [UnsupportedItem(name, node.op, reason)],
+            hint="Cut the graph behind it with the option 'inputs'.",
+        )  # fmt: skip
     return Input(name, ref, ONNX[dtype], shape)
 
 

@@ -65,14 +65,9 @@ message MetaInfoDef { repeated string tags = 4; string tensorflow_version = 5; }
 message SaverDef {
   string filename_tensor_name = 1; string save_tensor_name = 2; string restore_op_name = 3; int32 version = 7;
 }
-message ObjectChild { int32 node_id = 1; string local_name = 2; }
-message SavedVariable { DataType dtype = 1; TensorShapeProto shape = 2; string name = 6; }
-message SavedConcreteFunction { repeated int32 bound_inputs = 2; }
-message SavedObject { repeated ObjectChild children = 1; SavedVariable variable = 7; string registered_name = 13; }
-message SavedObjectGraph { repeated SavedObject nodes = 1; map<string, SavedConcreteFunction> concrete_functions = 2; }
 message MetaGraphDef {
   MetaInfoDef meta_info_def = 1; GraphDef graph_def = 2; SaverDef saver_def = 3;
-  map<string, SignatureDef> signature_def = 5; SavedObjectGraph object_graph_def = 7;
+  map<string, SignatureDef> signature_def = 5;
 }
 message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }
 
@@ -86,7 +81,7 @@ message BundleEntryProto {
   fixed32 crc32c = 6; repeated TensorSliceProto slices = 7;
 }
 message ObjectAttribute { string name = 1; string full_name = 2; string checkpoint_key = 3; }
-message TrackableObject { repeated ObjectChild children = 1; repeated ObjectAttribute attributes = 2; }
+message TrackableObject { repeated ObjectAttribute attributes = 2; }
 message TrackableObjectGraph { repeated TrackableObject nodes = 1; }
 message SavedSliceMeta {
   string name = 1; TensorShapeProto shape = 2; DataType type = 3; repeated TensorSliceProto slice = 4;

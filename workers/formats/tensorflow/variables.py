@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from workers.errors import MalformedModel
 from workers.formats.tensorflow.bundle import Checkpoint, Stored
 from workers.formats.tensorflow.graph import Graph, Node, Ref, attr
+from workers.formats.tensorflow.schema import SCHEMA
 from workers.formats.tensorflow.tensors import array_of
-from workers.inspect.schema import Message
+from workers.inspect.protobuf import decode
 
 VARIABLES = ("VariableV2", "Variable", "VarHandleOp", "AutoReloadVariable")
 ASSIGNS = ("Assign", "AssignVariableOp")
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+Lists = dict[str, tuple[list[str], list[str]]]
 PASSING = ("Identity", "IdentityN", "Cast")
 
 
@@ -25,10 +27,9 @@ def variables_of(graph: Graph, checkpoint: Checkpoint) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for variable, stored in _restored(graph, checkpoint):
         found.setdefault(variable, stored)
-    names = _full_names(checkpoint.objects)
-    for node in graph.nodes.values():
-        if node.op not in VARIABLES or node.name in found:
-            continue
+    left = [node for node in graph.nodes.values() if node.op in VARIABLES and node.name not in found]
+    names = _full_names(checkpoint.objects, graph.file) if left else {}
+    for node in left:
         shared = bytes(attr(node, "shared_name", "s", b"")).decode("utf-8", "replace")
         for name in (node.name, shared):
             key = name if name in checkpoint.variables else names.get(name, "")
@@ -38,11 +39,13 @@ def variables_of(graph: Graph, checkpoint: Checkpoint) -> dict[str, Stored]:
     return found
 
 
-def _full_names(objects: Message | None) -> dict[str, str]:
+def _full_names(objects: memoryview | None, file: str) -> dict[str, str]:
     """Checkpoint keys by the full name of the variable, as far as such names are unique."""
     found: dict[str, str] = {}
     twice = set()
-    for entry in objects.nodes if objects is not None else ():
+    if objects is None:
+        return found
+    for entry in decode(objects, SCHEMA["TrackableObjectGraph"], file=file).nodes:
         for attribute in entry.attributes:
             if attribute.full_name:
                 twice |= {attribute.full_name} & found.keys()
@@ -67,10 +70,11 @@ def _restored(graph: Graph, checkpoint: Checkpoint) -> Iterator[tuple[str, Store
 
 
 def _assigned(graph: Graph, checkpoint: Checkpoint) -> Iterator[tuple[str, Stored]]:
+    lists: Lists = {}
     for node in graph.nodes.values():
         if node.op not in ASSIGNS or len(node.inputs) < 2:
             continue
-        stored = _value(graph, node.inputs[1], checkpoint)
+        stored = _value(graph, node.inputs[1], checkpoint, lists)
         if stored is not None:
             yield _through(graph, node.inputs[0]).node, stored
 
@@ -85,12 +89,15 @@ def _through(graph: Graph, ref: Ref) -> Ref:
     return ref
 
 
-def _value(graph: Graph, ref: Ref, checkpoint: Checkpoint) -> Stored | None:
+def _value(graph: Graph, ref: Ref, checkpoint: Checkpoint, lists: Lists) -> Stored | None:
+    """The stored array that a reference hands on; ``lists`` keeps every restore operator's keys and slices."""
     ref = _through(graph, ref)
     node = graph.nodes.get(ref.node)
     if node is None or node.op not in ("RestoreV2", "Restore", "RestoreSlice"):
         return None
-    keys, slices = _texts(graph, node, 1), _texts(graph, node, 2)
+    if node.name not in lists:
+        lists[node.name] = _texts(graph, node, 1), _texts(graph, node, 2)
+    keys, slices = lists[node.name]
     if ref.index >= len(keys) or keys[ref.index] not in checkpoint.variables:
         return None
     stored = checkpoint.variables[keys[ref.index]]

@@ -215,6 +215,13 @@ def test_a_variable_without_a_value_is_named(tmp_path: Path) -> None:
         read_files(tmp_path, {"graph.pb": graph(RELU[0], variable, node("y", "Add", "x", "w"))})
 
 
+def test_text_is_refused_at_the_input(tmp_path: Path) -> None:
+    nodes = (placeholder("words", None, dtype="DT_STRING"), node("y", "StringToHashBucketFast", "words"))
+    with pytest.raises(UnsupportedOperators, match="it takes text") as caught:
+        read_graph(tmp_path, *nodes, outputs=["y"])
+    assert caught.value.hint == "Cut the graph behind it with the option 'inputs'."
+
+
 def test_a_function_that_calls_itself_ends(tmp_path: Path) -> None:
     function = {
         "signature": {"name": "f", "input_arg": [{"name": "a"}], "output_arg": [{"name": "b"}]},

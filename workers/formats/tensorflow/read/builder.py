@@ -28,6 +28,10 @@ FOLLOWED = 256
 """Elements of a tensor whose contents are followed."""
 KEEPS = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli",
                    "Multinomial", "If", "Loop", "Scan"})  # fmt: skip
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Sqrt": np.sqrt, "Neg": np.negative,
+    "Reciprocal": np.reciprocal,
+}  # fmt: skip
 Sink = Callable[["Builder", str, list["Value | None"], int, Mapping[str, Any]], "list[Value] | None"]
 
 
@@ -143,6 +147,9 @@ class Builder(GraphBuilder):
     def _folded(
         self, op_type: str, values: list[Value | None], outputs: int, attributes: Mapping[str, Any]
     ) -> list[Value] | None:
+        quick = _at_once(op_type, [self.const(value) for value in values])
+        if quick is not None:
+            return [self.constant(quick)]
         node = ir.Node("", op_type, values, _attributes(attributes), num_outputs=outputs, name="folded")
         for index, output in enumerate(node.outputs):
             output.name = f"folded_{index}"
@@ -259,6 +266,15 @@ class Builder(GraphBuilder):
         """Say what shape a computed value has, as far as more is known than was inferred."""
         value.shape = ir.Shape(shape)
         return value
+
+
+def _at_once(op_type: str, arrays: Sequence[Array | None]) -> Array | None:
+    """Floating-point arithmetic, most of what is folded, by numpy itself; None for anything else."""
+    function = ARITHMETIC.get(op_type)
+    if function is None or any(array is None or array.dtype not in (np.float32, np.float64) for array in arrays):
+        return None
+    with np.errstate(all="ignore"):
+        return np.asarray(function(*arrays))
 
 
 def _attributes(attributes: Mapping[str, Any]) -> list[ir.Attr]:

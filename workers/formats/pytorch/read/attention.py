@@ -40,6 +40,7 @@ def _triangle(g: GraphBuilder, layer: Layer, query: Value, key: Value) -> Value:
     """True at and below the diagonal that begins in the upper left corner."""
     rows, columns = layer.dim(query, -2), layer.dim(key, -2)
     if not isinstance(rows, Sym) and not isinstance(columns, Sym):
+        layer.bounded(rows * columns)
         return g.constant(np.tril(np.ones((rows, columns), np.bool_)))
     down = g.Range(0, rows if isinstance(rows, int) else rows.scalar(g), 1)
     across = g.Range(0, columns if isinstance(columns, int) else columns.scalar(g), 1)

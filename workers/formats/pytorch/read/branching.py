@@ -347,6 +347,8 @@ def _loop_node(
     for each in found.after:
         give(inner, each.value)
     scans = _scans(layer, inner, found.appended)
+    if not leaves and not scans:
+        return list(_restored(form, []))
     first = [_narrow(layer, each.value) for each in leaves]
     with g.layer(layer.name, layer.type):
         made = g.ops(

@@ -116,6 +116,9 @@ def arange(g: GraphBuilder, layer: Layer, *numbers: Any, dtype: Any = None, **na
         start, end, step = found[0], found[1], found[2] if len(found) > 2 else step
     wanted = layer.dtype(_code(dtype), result_type(start, end, step))
     if all(isinstance(x, int | float) for x in (start, end, step)):
+        if step == 0:
+            raise layer.malformed("its step is 0")
+        layer.bounded(int(abs((end - start) / step)))
         return g.Identity(g.constant(np.arange(start, end, step).astype(wanted.numpy())))
     made = g.Range(*(operand(g, x, wanted) for x in (start, end, step)))
     if step == 1 and start == 0 and isinstance(end, Sym):
@@ -127,13 +130,14 @@ def arange(g: GraphBuilder, layer: Layer, *numbers: Any, dtype: Any = None, **na
 def linspace(
     g: GraphBuilder, layer: Layer, start: Any, end: Any, steps: Any, dtype: Any = None, *_: Any, **__: Any
 ) -> Value:
-    low, high, count = layer.real(start), layer.real(end), layer.integer(steps)
+    low, high, count = layer.real(start), layer.real(end), layer.bounded(layer.integer(steps))
     wanted = layer.dtype(_code(dtype), F32)
     return g.Identity(g.constant(np.linspace(low, high, count, dtype=np.float32).astype(wanted.numpy())))
 
 
 @reads("aten::eye")
 def eye(g: GraphBuilder, layer: Layer, n: Any, m: Any = None, dtype: Any = None, *_: Any, **__: Any) -> Value:
+    layer.bounded(layer.integer(n) ** 2)
     columns = layer.integer(m) if isinstance(m, int) and not isinstance(m, bool) else layer.integer(n)
     return g.Identity(g.constant(np.eye(layer.integer(n), columns).astype(layer.dtype(_code(dtype), F32).numpy())))
 
@@ -141,6 +145,7 @@ def eye(g: GraphBuilder, layer: Layer, n: Any, m: Any = None, dtype: Any = None,
 @reads("aten::tril_indices", "aten::triu_indices")
 def triangle_indices(g: GraphBuilder, layer: Layer, row: Any, col: Any, offset: Any = 0, *_: Any, **__: Any) -> Value:
     function = np.tril_indices if layer.type.endswith("tril_indices") else np.triu_indices
+    layer.bounded(layer.integer(row) * layer.integer(col))
     found = function(layer.integer(row), layer.integer(offset), layer.integer(col))
     return g.Identity(g.constant(np.stack(found).astype(np.int64)))
 
@@ -150,7 +155,7 @@ _WINDOWS = {"hann_window": (0.5, 0.5), "hamming_window": (0.54, 0.46)}
 
 @reads("aten::hann_window", "aten::hamming_window", "aten::blackman_window", "aten::bartlett_window")
 def window(g: GraphBuilder, layer: Layer, window_length: Any, periodic: Any = True, *_: Any, **__: Any) -> Value:
-    size, word = layer.integer(window_length), layer.type.rpartition("::")[2]
+    size, word = layer.bounded(layer.integer(window_length)), layer.type.rpartition("::")[2]
     count = size + 1 if periodic is not False else size
     t = np.arange(count) / max(count - 1, 1)
     if word in _WINDOWS:

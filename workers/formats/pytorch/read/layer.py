@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, Unsupported, UnsupportedLayer
+from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer
 from workers.formats.contract import Note
 from workers.formats.pytorch.read.symbols import Expr, Sym, axis_size, expr_of
 from workers.formats.rules import Reads
@@ -27,6 +27,8 @@ F32, F64, F16, I64, I32, BOOL, BF16, U8, I8 = (
     ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.INT64, ir.DataType.INT32,
     ir.DataType.BOOL, ir.DataType.BFLOAT16, ir.DataType.UINT8, ir.DataType.INT8,
 )  # fmt: skip
+# Elements that a reading function makes at once, instead of an operator of the graph.
+MADE = 1 << 24
 FLOATS = (F32, F64, F16, BF16)
 # torch's ScalarType numbers, as TorchScript writes them.
 SCALAR_TYPES: dict[int, ir.DataType] = {
@@ -228,6 +230,12 @@ class Layer:
             return [self.integer(value)] * (count or 1)
         found = [self.integer(item) for item in value]
         return found * count if count and len(found) == 1 else found
+
+    def bounded(self, count: int) -> int:
+        """A number of elements, rounds or pieces to be made at once. Raises LimitExceeded over 2^24."""
+        if count > MADE:
+            raise LimitExceeded("memory", f"layer {self.name!r} ({self.type}) makes {count:,} elements", limit=MADE)
+        return count
 
     def real(self, value: Any) -> float:
         known = self.known(value)

@@ -60,6 +60,7 @@ def im2col(
     k, d, p, s = (layer.integers(v, 2) for v in (kernel_size, dilation, padding, stride))
     channels = layer.static(self, 1)
     taps = k[0] * k[1]
+    layer.bounded(taps * taps * channels)
     weight = np.tile(np.eye(taps, dtype=np.float32).reshape(taps, 1, k[0], k[1]), (channels, 1, 1, 1))
     made = g.Conv(self, g.constant(weight), group=channels, kernel_shape=k, dilations=d, pads=p * 2, strides=s)
     return g.Reshape(made, [0, channels * taps, -1])

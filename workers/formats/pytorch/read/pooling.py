@@ -150,6 +150,7 @@ def _adaptive(g: GraphBuilder, layer: Layer, x: Value, output_size: Any, op: str
     else:
         made = x
         for axis, (size, count) in enumerate(pairs):
+            layer.bounded(count << 12)  # each bin is a node
             rows = [
                 g.op(f"Reduce{op}", g.Slice(made, [low], [high], [axis + 2]), [axis + 2], keepdims=1)
                 for low, high in _bins(size, count)
@@ -194,7 +195,7 @@ def max_unpool(
     """Each value goes to its position within the plane; everything else is 0."""
     n = _sums(layer)
     out = layer.integers(output_size)[-n:]
-    plane = int(np.prod(out))
+    plane = layer.bounded(int(np.prod(out)))
     lead = [0, 0] if layer.rank(self) == n + 2 else [0]
     flat, places = (g.Reshape(x, [*lead, -1]) for x in (self, indices))
     ends = layer.dims(self)[: len(lead)]

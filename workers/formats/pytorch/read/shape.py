@@ -322,6 +322,7 @@ def unfold(g: GraphBuilder, layer: Layer, self: Value, dimension: Any, size: Any
     """Windows of ``size`` every ``step``, as a new last axis."""
     axis = layer.axis(self, dimension)
     total, width, stride = layer.static(self, axis), layer.integer(size), layer.integer(step)
+    layer.bounded(width * (total // max(stride, 1) + 1))
     rows = [[start + i for i in range(width)] for start in range(0, total - width + 1, stride)]
     made = g.Gather(self, g.constant(ir.tensor(rows).numpy().astype("int64")), axis=axis)
     perm = [a for a in range(layer.rank(made)) if a != axis + 1]
@@ -333,7 +334,7 @@ def diagonal(g: GraphBuilder, layer: Layer, self: Value, offset: Any = 0, dim1: 
     first, second = layer.axis(self, dim1), layer.axis(self, dim2)
     rows, columns, shift = layer.static(self, first), layer.static(self, second), layer.integer(offset)
     low, left = max(0, -shift), max(0, shift)
-    count = max(0, min(rows - low, columns - left))
+    count = layer.bounded(max(0, min(rows - low, columns - left)))
     perm = [*(a for a in range(layer.rank(self)) if a not in (first, second)), first, second]
     x = g.Transpose(self, perm=perm)
     lead = layer.dims(x)[:-2]
@@ -349,6 +350,7 @@ def diag(g: GraphBuilder, layer: Layer, self: Value, diagonal_: Any = 0, dim1: A
     if diagonal_ != 0 or (dim1, dim2) != (-2, -1):
         raise layer.unsupported("only the main diagonal of the last axes is read")
     size = layer.static(self, -1)
+    layer.bounded(size * size)
     eye = g.constant(_eye(size, self.dtype or F32))
     return g.Mul(g.Unsqueeze(self, [-1]), eye)
 

@@ -69,7 +69,7 @@ def range_(g: GraphBuilder, layer: Layer, start: Any, end: Any, step: Any = 1, *
     code = named.get("dtype", rest[0] if rest else None)
     dtype = layer.dtype(code if isinstance(code, int) else None, F32)
     low, high, by = layer.real(start), layer.real(end), layer.real(step)
-    count = int(np.floor((high - low) / by)) + 1
+    count = layer.bounded(int(np.floor((high - low) / by)) + 1)
     return g.Identity(g.constant((low + by * np.arange(count)).astype(dtype.numpy())))
 
 
@@ -97,4 +97,5 @@ def empty_strided(
     g: GraphBuilder, layer: Layer, size: Any, stride: Any, dtype: Any = None, *_: Any, **__: Any
 ) -> Value:
     wanted = layer.dtype(dtype if isinstance(dtype, int) else None, F32)
+    layer.bounded(int(np.prod(layer.integers(size), dtype=np.float64)))
     return g.Identity(g.constant(np.zeros(layer.integers(size), wanted.numpy())))

@@ -1,9 +1,9 @@
 """Reading a full-size network of every system to ONNX: time and peak memory against copying its files.
 
-    python -m benchmarks.readers [SYSTEM ...] [--folder FOLDER]
+    python -m benchmarks.readers [SYSTEM ...] [--folder FOLDER] [--peers]
 
 Each network is written with random weights (``benchmarks/networks``); sniffing, reading, normalising, checking and
-saving are measured in a fresh process whose imports a warm worker has behind it.
+saving are measured in a fresh process whose imports a warm worker has behind it. ``--peers`` is ``benchmarks.conversions``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import networks
+from benchmarks import conversions, networks
 from benchmarks.measure import MIB, Cost, copy_seconds, in_fresh_process, machine
 from benchmarks.networks import Network
 from workers.formats import all_formats
@@ -80,7 +80,12 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(SYSTEMS)}; all, if none is named")
     parser.add_argument("--folder", type=Path, help="keep the generated networks here")
+    parser.add_argument(
+        "--peers", action="store_true", help="the recorded models by us and by other converters instead"
+    )
     options = parser.parse_args(argv)
+    if options.peers:
+        return conversions.main(options.systems)
     print(f"machine: {machine()}\n")
     print("| system | network | files | reading | of the copy | peak memory | of the files |")
     print("|---|---|---|---|---|---|---|")

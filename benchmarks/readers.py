@@ -3,7 +3,8 @@
     python -m benchmarks.readers [SYSTEM ...] [--folder FOLDER] [--peers]
 
 Each network is written with random weights (``benchmarks/networks``); sniffing, reading, normalising, checking and
-saving are measured in a fresh process whose imports a warm worker has behind it. ``--peers`` is ``benchmarks.conversions``.
+saving are measured in a fresh process whose imports a warm worker has behind it. ``--peers`` does
+what ``benchmarks.conversions`` does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import conversions, networks
+from benchmarks import networks
 from benchmarks.measure import MIB, Cost, copy_seconds, in_fresh_process, machine
 from benchmarks.networks import Network
 from workers.formats import all_formats
@@ -85,6 +86,8 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     if options.peers:
+        from benchmarks import conversions  # which loads what the measured processes must not
+
         return conversions.main(options.systems)
     print(f"machine: {machine()}\n")
     print("| system | network | files | reading | of the copy | peak memory | of the files |")

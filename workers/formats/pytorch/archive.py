@@ -94,7 +94,7 @@ def _members(file: UploadedFile, root: memoryview) -> dict[str, Extent]:
     """All members by their names below the top folder. Raises for damage, doubles and foreign compression."""
     found: dict[str, Extent] = {}
     for info in _directory(file):
-        if info.is_dir():
+        if not info.filename or info.is_dir():
             continue
         start = _start(file, root, info)
         stored = info.compress_type == zipfile.ZIP_STORED

@@ -210,6 +210,7 @@ def split(
         vector = g.Concat(*(g.constant([s]) if isinstance(s, int) else s.vector(g) for s in parts), axis=0)
         return g.ops("Split", self, vector, outputs=len(parts), axis=axis)
     total, size = layer.static(self, axis, "the size of the axis that it splits"), layer.integer(sizes)
+    layer.bounded(total // max(size, 1) << 12)
     return _split(g, self, axis, total, size)
 
 
@@ -222,6 +223,9 @@ def _split(g: GraphBuilder, x: Value, axis: int, total: int, size: int) -> list[
 def chunk(g: GraphBuilder, layer: Layer, self: Value, chunks: Any, dim: Any = 0) -> Any:
     axis = layer.axis(self, dim)
     total, count = layer.static(self, axis, "the size of the axis that it splits"), layer.integer(chunks)
+    if count < 1:
+        raise layer.malformed(f"it makes {count} pieces")
+    layer.bounded(min(count, total) << 12)
     return _split(g, self, axis, total, -(-total // count))
 
 
@@ -237,7 +241,7 @@ def tensor_split(
         ends = [0, *layer.integers(given), total]
         parts = [max(0, b - a) for a, b in pairwise(ends)]
     else:
-        count = layer.integer(given)
+        count = layer.bounded(layer.integer(given) << 12) >> 12
         parts = [total // count + (i < total % count) for i in range(count)]
     return g.ops("Split", self, parts, outputs=len(parts), axis=axis)
 
@@ -251,6 +255,7 @@ def unbind(g: GraphBuilder, layer: Layer, self: Value, dim: Any = 0) -> Any:
         order = [axis, *(other for other in range(layer.rank(self)) if other != axis)]
         found.scan = self if axis == 0 else g.Transpose(self, perm=order)
         return found
+    layer.bounded(size << 12)
     rows = [self] if size == 1 else g.ops("Split", self, outputs=size, axis=axis, num_outputs=size)
     return [g.Squeeze(row, [axis]) for row in rows]
 

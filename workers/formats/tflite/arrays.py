@@ -27,14 +27,10 @@ PACKED = {"int4": (4, True), "uint4": (4, False), "int2": (2, True)}
 
 def numpy_type(kind: str) -> np.dtype[Any]:
     """What an array of this element type has as its dtype; those narrower than a byte are widened to one."""
-    found: np.dtype[Any] | None = PLAIN.get(kind)
-    if found is not None:
-        return found
-    if kind == "bfloat16":
-        return np.dtype(ml_dtypes.bfloat16)
     if kind in PACKED:
         return np.dtype(np.int8 if PACKED[kind][1] else np.uint8)
-    return np.dtype(bool) if kind == "bool" else np.dtype(object)
+    others: dict[str, Any] = {"bool": bool, "bfloat16": ml_dtypes.bfloat16}
+    return PLAIN[kind] if kind in PLAIN else np.dtype(others.get(kind, object))
 
 
 def stored(tensor: Tensor, file: str) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-F, I, L, B = tf.float32, tf.int32, tf.int64, tf.bool
+F, B = tf.float32, tf.bool
 Spec = tuple[list[int | None], Any]
 
 
@@ -55,7 +55,7 @@ for name, function in {
 for name, function in {"sqrt": tf.sqrt, "rsqrt": tf.math.rsqrt, "log": tf.math.log}.items():
     case(name, function, CUBE, span=(0.1, 4.0))
 for name, function in {"abs_int": tf.abs, "neg_int": tf.negative, "square_int": tf.square, "sign_int": tf.sign}.items():
-    case(name, function, ([None, 5], I))
+    case(name, function, ([None, 5], tf.int32))
 case("softmax_beta", lambda x: tf.nn.softmax(x * 1.0), ([None, 3, 4, 5], F))
 case("softmax_axis", lambda x: tf.nn.softmax(x, axis=1), CUBE)
 for name, function in {
@@ -72,18 +72,18 @@ for name, function in {
     "div_int": lambda a, b: tf.raw_ops.TruncateDiv(x=a, y=b), "equal_int": tf.equal,
 }.items():  # fmt: skip
     divisors = [[[3, -2, 4, 5, -7]], [[-3, 2, 1, -5, 7]]]
-    case(name, function, ([None, 5], I), ([1, 5], I), whole=(-40, 40), values={1: divisors})
+    case(name, function, ([None, 5], tf.int32), ([1, 5], tf.int32), whole=(-40, 40), values={1: divisors})
 case("atan2", tf.atan2, CUBE, CUBE)
 case("div", tf.divide, CUBE, CUBE, span=(0.5, 3.0))
 case("pow", tf.pow, CUBE, CUBE, span=(0.5, 3.0))
-case("pow_int", tf.pow, ([None, 5], I), ([None, 5], I), whole=(0, 4))
+case("pow_int", tf.pow, ([None, 5], tf.int32), ([None, 5], tf.int32), whole=(0, 4))
 case("add_relu", lambda a, b: tf.nn.relu(a + b), CUBE, CUBE)
 case("sub_relu6", lambda a, b: tf.nn.relu6(a - b), CUBE, CUBE)
 case("mul_n1", lambda a, b: tf.clip_by_value(a * b, -1, 1), CUBE, CUBE)
 case("add_n", lambda a, b, c: tf.add_n([a, b, c]), CUBE, CUBE, CUBE)
 case("logical", lambda a, b: (a & b, a | b, ~a), ([None, 4], B), ([None, 4], B))
-case("bitwise_xor", tf.bitwise.bitwise_xor, ([None, 4], I), ([None, 4], I), whole=(-100, 100))
-case("right_shift", tf.bitwise.right_shift, ([None, 4], I), ([1, 4], I), whole=(-100, 100),
+case("bitwise_xor", tf.bitwise.bitwise_xor, ([None, 4], tf.int32), ([None, 4], tf.int32), whole=(-100, 100))
+case("right_shift", tf.bitwise.right_shift, ([None, 4], tf.int32), ([1, 4], tf.int32), whole=(-100, 100),
      values={1: [[[0, 1, 3, 5]]]})  # fmt: skip
 case("select", lambda c, a, b: tf.where(c, a, b), ([None, 6], B), ROWS, ROWS)
 case("select_broadcast", lambda c, a, b: tf.where(c, a, b), ([None, 1], B), ROWS, ([1, 6], F))
@@ -143,8 +143,8 @@ case("net_slices", lambda x: tf.nn.conv2d(x, K, 1, "SAME")[:, 1:-1, ::2, 1:], IM
 case("net_channels_first", lambda x: tf.transpose(tf.nn.relu(tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), K, 1, "SAME")),
      [0, 3, 1, 2]), ([None, 3, 8, 9], F))  # fmt: skip
 case("net_bias_plane", lambda x: tf.nn.conv2d(x, K, 1, "SAME") + weight(9, 8, 1) * weight(4), IMAGE)
-case("net_attention", lambda x: tf.nn.softmax((y := tf.reshape(tf.nn.conv2d(x, K, 1, "SAME"), [-1, 72, 4])) @ tf.transpose(
-    y, [0, 2, 1])) @ y, IMAGE)  # fmt: skip
+case("net_attention", lambda x: tf.nn.softmax(
+    (y := tf.reshape(tf.nn.conv2d(x, K, 1, "SAME"), [-1, 72, 4])) @ tf.transpose(y, [0, 2, 1])) @ y, IMAGE)  # fmt: skip
 case("net_argmax", lambda x: (tf.argmax(tf.nn.conv2d(x, K, 1, "SAME"), -1), tf.reduce_max(x, 3)), IMAGE)
 case("net_squeeze", lambda x: tf.squeeze(tf.nn.avg_pool2d(tf.nn.conv2d(x, K, 1, "SAME"), [9, 8], 1, "VALID"), [1, 2]),
      IMAGE)  # fmt: skip
@@ -170,7 +170,7 @@ for name, function in {
 }.items():  # fmt: skip
     case(name, lambda x, f=function: f(x, [1]), CUBE)
     case(f"{name}_keep", lambda x, f=function: f(x, [-1, 1], keepdims=True), ([None, 3, 4, 5], F))
-    case(f"{name}_int", lambda x, f=function: f(x, 1), ([None, 5], I))
+    case(f"{name}_int", lambda x, f=function: f(x, 1), ([None, 5], tf.int32))
 case("reduce_all_any", lambda x: (tf.reduce_all(x, 1), tf.reduce_any(x, [1, 2], keepdims=True)), ([None, 3, 2], B))
 case("sum_all", lambda x: tf.reduce_sum(x), ([3, 4], F))
 case("arg_max", lambda x: (tf.argmax(x, 1), tf.argmin(x, -1, tf.int32)), CUBE)
@@ -199,37 +199,38 @@ case("reverse", lambda x: tf.reverse(x, [1, 2]), CUBE)
 case("reverse_sequence", lambda x: tf.reverse_sequence(x, [2, 4], 1, 0), ([2, 5, 6], F))
 case("reverse_sequence_turned", lambda x: tf.reverse_sequence(x, [2, 4, 3, 1, 2, 5], 1, 2), ([2, 5, 6], F))
 case("broadcast_to", lambda x: tf.broadcast_to(x, [2, 3, 6]), ([3, 1], F))
-case("broadcast_args", lambda a, b: tf.raw_ops.BroadcastArgs(s0=a, s1=b), ([3], I), ([2], I),
+case("broadcast_args", lambda a, b: tf.raw_ops.BroadcastArgs(s0=a, s1=b), ([3], tf.int32), ([2], tf.int32),
      values={0: [[4, 1, 3]], 1: [[5, 1], [2, 3]]})  # fmt: skip
 case("fill_shape", lambda x: tf.fill(tf.shape(x), 2.0) * x + tf.cast(tf.rank(x), F), CUBE)
-case("fill_range", lambda n: (tf.fill([n, 2], 1.5), tf.range(0, n * 2, 2)), ([], I), values={0: [3, 5]})
+case("fill_range", lambda n: (tf.fill([n, 2], 1.5), tf.range(0, n * 2, 2)), ([], tf.int32), values={0: [3, 5]})
 case("slice", lambda x: tf.slice(x, [0, 1, 2], [-1, 3, 2]), CUBE)
-case("slice_computed", lambda x, b: tf.slice(x, b, [1, 2, -1]), ([2, 5, 6], F), ([3], I),
+case("slice_computed", lambda x, b: tf.slice(x, b, [1, 2, -1]), ([2, 5, 6], F), ([3], tf.int32),
      values={1: [[0, 1, 2], [1, 3, 0]]})  # fmt: skip
 for name, function in {
     "plain": lambda x: x[:, 1:4, ::2], "negative": lambda x: x[:, -1:0:-2, ::-1], "shrink": lambda x: x[:, -1],
-    "shrink_both": lambda x: x[:, 2, 3], "ellipsis": lambda x: x[..., 1:], "new": lambda x: x[:, tf.newaxis, 1, :, tf.newaxis],
+    "shrink_both": lambda x: x[:, 2, 3], "ellipsis": lambda x: x[..., 1:],
+    "new": lambda x: x[:, tf.newaxis, 1, :, tf.newaxis],
     "ellipsis_new": lambda x: x[tf.newaxis, ..., 2, tf.newaxis], "batch": lambda x: x[0], "part": lambda x: x[:1],
 }.items():  # fmt: skip
     case(f"strided_slice_{name}", function, CUBE)
-case("strided_slice_computed", lambda x, i: (x[:, i], x[:, i:], x[:, :i, 1]), CUBE, ([], I), values={1: [2, 3]})
+case("strided_slice_computed", lambda x, i: (x[:, i], x[:, i:], x[:, :i, 1]), CUBE, ([], tf.int32), values={1: [2, 3]})
 case("gather", lambda x: tf.gather(x, [[2, 0], [1, 1]], axis=1), CUBE)
-case("gather_rows", lambda i: tf.gather(weight(7, 4), i), ([None, 3], I), whole=(0, 7))
-case("gather_batch", lambda x, i: tf.gather(x, i, axis=1, batch_dims=1), CUBE, ([None, 2], I), whole=(0, 5))
-case("gather_batch_axis", lambda x, i: tf.gather(x, i, axis=2, batch_dims=1), CUBE, ([None, 2], I), whole=(0, 5))
+case("gather_rows", lambda i: tf.gather(weight(7, 4), i), ([None, 3], tf.int32), whole=(0, 7))
+case("gather_batch", lambda x, i: tf.gather(x, i, axis=1, batch_dims=1), CUBE, ([None, 2], tf.int32), whole=(0, 5))
+case("gather_batch_axis", lambda x, i: tf.gather(x, i, axis=2, batch_dims=1), CUBE, ([None, 2], tf.int32), whole=(0, 5))
 case("gather_nd", lambda x: tf.gather_nd(x, [[0, 1], [0, 4]]), CUBE)
 case("scatter_nd", lambda x: tf.scatter_nd([[3], [1], [3]], x, [5, 2]), ([3, 2], F))
-case("one_hot", lambda i: tf.one_hot(i, 4, 2.0, -1.0), ([None, 3], I), whole=(-1, 5))
-case("one_hot_axis", lambda i: tf.one_hot(i, 4, axis=1), ([None, 3], I), whole=(0, 4))
+case("one_hot", lambda i: tf.one_hot(i, 4, 2.0, -1.0), ([None, 3], tf.int32), whole=(-1, 5))
+case("one_hot_axis", lambda i: tf.one_hot(i, 4, axis=1), ([None, 3], tf.int32), whole=(0, 4))
 case("where", lambda x: tf.where(x > 0), ([3, 4], F))
-case("unique", lambda x: tf.unique(x), ([8], I), whole=(0, 4))
+case("unique", lambda x: tf.unique(x), ([8], tf.int32), whole=(0, 4))
 case("sparse_to_dense", lambda v: tf.raw_ops.SparseToDense(
     sparse_indices=[[0, 1], [2, 2]], output_shape=[3, 4], sparse_values=v, default_value=-1.0), ([2], F))  # fmt: skip
 case("matrix_diag", lambda x: tf.linalg.diag(x), ROWS)
 case("matrix_set_diag", lambda x, d: tf.linalg.set_diag(x, d), CUBE, ([None, 5], F))
-case("cast", lambda x: (tf.cast(x, I), tf.cast(x, B), tf.cast(tf.cast(x, L), F)), CUBE)
+case("cast", lambda x: (tf.cast(x, tf.int32), tf.cast(x, B), tf.cast(tf.cast(x, tf.int64), F)), CUBE)
 case("dynamic_update_slice", lambda x, u, i: tf.raw_ops.XlaDynamicUpdateSlice(input=x, update=u, indices=i)
-     if hasattr(tf.raw_ops, "XlaDynamicUpdateSlice") else x, ([4, 5], F), ([2, 3], F), ([2], I),
+     if hasattr(tf.raw_ops, "XlaDynamicUpdateSlice") else x, ([4, 5], F), ([2, 3], F), ([2], tf.int32),
      values={2: [[1, 2], [3, 4]]})  # fmt: skip
 case("bucketize", lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-1.0, 0.0, 0.5]), ROWS)
 case("rfft2d", lambda x: tf.abs(tf.signal.rfft2d(x, [8, 8])), ([2, 8, 8], F))
@@ -241,16 +242,17 @@ case("non_max_suppression_scores", lambda b, s: tf.raw_ops.NonMaxSuppressionV5(
     boxes=b, scores=s, max_output_size=5, iou_threshold=0.5, score_threshold=0.2, soft_nms_sigma=0.0,
     pad_to_max_output_size=True), ([6, 4], F), ([6], F), span=(0, 1))  # fmt: skip
 case("fake_quant", lambda x: tf.quantization.fake_quant_with_min_max_args(x, -1.3, 2.1, 8), CUBE)
-case("embedding", lambda i: tf.nn.embedding_lookup(weight(9, 4), i), ([None], I), whole=(0, 9))
+case("embedding", lambda i: tf.nn.embedding_lookup(weight(9, 4), i), ([None], tf.int32), whole=(0, 9))
 
 # --- control ---------------------------------------------------------------------------------------------------------
 
 case("if", lambda c, x: tf.cond(c, lambda: x * 2 + 1, lambda: tf.reverse(x, [1])), ([], B), ROWS,
      values={0: [True, False]})  # fmt: skip
-case("while", lambda x, n: tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y * 1.5 - 1), [0, x]), ROWS, ([], I),
-     values={1: [3, 0]})  # fmt: skip
+case("while", lambda x, n: tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y * 1.5 - 1), [0, x]), ROWS,
+     ([], tf.int32), values={1: [3, 0]})  # fmt: skip
 case("while_sum", lambda x: tf.while_loop(
-    lambda i, s: tf.reduce_sum(s) < 20, lambda i, s: (i + 1, s + tf.abs(x[:, i % 6])), [0, tf.reduce_sum(x, 1) * 0]), ([2, 6], F))  # fmt: skip
+    lambda i, s: tf.reduce_sum(s) < 20, lambda i, s: (i + 1, s + tf.abs(x[:, i % 6])),
+    [0, tf.reduce_sum(x, 1) * 0]), ([2, 6], F))  # fmt: skip
 
 # --- recurrent -------------------------------------------------------------------------------------------------------
 

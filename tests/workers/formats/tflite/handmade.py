@@ -238,7 +238,8 @@ file("fully_connected_keep", "FULLY_CONNECTED", [Feed([2, 2, 3]), w(4, 3), w(4)]
      "FullyConnectedOptions", keepNumDims=True, version=5)  # fmt: skip
 file("embedding_lookup", "EMBEDDING_LOOKUP", [Feed([4], "int32"), w(5, 3)], [Feed([4, 3])])
 file("embedding_lookup_sparse", "EMBEDDING_LOOKUP_SPARSE", [Feed([3], "int32"), np.int32([[0, 0], [2, 0], [2, 1]]),
-     np.int32([3, 2]), Feed([3]), w(5, 3)], [Feed([3, 3])], "EmbeddingLookupSparseOptions", combiner=1, span=(0.5, 2))  # fmt: skip
+     np.int32([3, 2]), Feed([3]), w(5, 3)], [Feed([3, 3])], "EmbeddingLookupSparseOptions", combiner=1,
+     span=(0.5, 2))  # fmt: skip
 file("hashtable_lookup", "HASHTABLE_LOOKUP", [Feed([4], "int32"), np.int32([0, 2, 3]), w(3, 2)],
      [Feed([4, 2]), Feed([4], "uint8")])  # fmt: skip
 file("gather_negative", "GATHER", [Feed([2, 5, 6]), np.int32([3, 1])], [Feed([2, 2, 6])], "GatherOptions", axis=-2)
@@ -259,7 +260,8 @@ file("dilate", "DILATE", [Feed([2, 3]), np.int32([2, 3]), np.float32(-1)], [Feed
 file("reduce_window", "REDUCE_WINDOW", [Feed([6, 5]), np.float32(0), np.int64([2, 3]), np.int64([2, 1]),
      np.int64([2, 1])], [Feed([2, 3])], "ReduceWindowOptions", reduceFunction=1)  # fmt: skip
 file("hybrid_embedding", "EMBEDDING_LOOKUP", [Feed([4], "int32"), Quantised(
-    np.random.default_rng(5).integers(-127, 127, (5, 3)).astype(np.int8), [0.02])], [Feed([4, 3])], version=3)  # fmt: skip
+    np.random.default_rng(5).integers(-127, 127, (5, 3)).astype(np.int8), [0.02])],
+    [Feed([4, 3])], version=3)  # fmt: skip
 file("int8_conv_channels", "CONV_2D", [Feed([1, 5, 5, 2], "int8", 0.03, 4), Quantised(
     np.random.default_rng(5).integers(-127, 127, (3, 3, 3, 2)).astype(np.int8), [0.01, 0.02, 0.005]),
     Quantised(np.int32([100, -200, 300]), [0.0003, 0.0006, 0.00015])], [Feed([1, 5, 5, 3], "int8", 0.08, -20)],

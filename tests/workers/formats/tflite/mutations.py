@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import struct
+import zipfile
 
-from tests.fuzzing import mutate_bytes
+from tests.fuzzing import Seed, mutate_bytes
+from tests.workers.formats.cases import MODELS
 
 NUMBERS = (-1, 0, 1, 2, 3, 4, 5, 7, 127, 255, 256, 32767, 65535, 2**31 - 1, -(2**31))
 
@@ -31,3 +33,14 @@ def _word(data: bytearray, rng: random.Random) -> int:
         if abs(struct.unpack_from("<i", data, at)[0]) < 4096:
             return at
     return rng.randrange(0, len(data) - 4) & ~3
+
+
+def seeds() -> list[Seed]:
+    """The recorded models and every recorded operator; each as it is and to be read without quantisation."""
+    found: list[Seed] = [
+        ({"model.tflite": path.read_bytes()}, {}) for path in sorted((MODELS / "tflite").glob("*/model.tflite"))
+    ]
+    with zipfile.ZipFile(MODELS / "tflite" / "operators.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".tflite")]
+        found += [({name: archive.read(name)}, {"dequantize": name.startswith("int8")}) for name in names]
+    return found

@@ -2,8 +2,8 @@
 ``tensorflow`` and ``ai-edge-litert``.
 
 Small functions go through TensorFlow's converter, what that never writes is put into a flatbuffer by hand
-(``handmade.py``). Every file is run by the interpreter's built-in kernels without delegates, on two inputs. The result is
-``tests/models/tflite/operators.zip``: ``<name>.tflite`` and ``<name>.npz`` (``input_<sample>_<i>``,
+(``handmade.py``). Every file is run by the interpreter's built-in kernels without delegates, on two inputs. The result
+is ``tests/models/tflite/operators.zip``: ``<name>.tflite`` and ``<name>.npz`` (``input_<sample>_<i>``,
 ``output_<sample>_<i>``) a case.
 """
 
@@ -46,7 +46,7 @@ def inputs(details: list[dict[str, Any]], case: Any, sample: int) -> list[Any]:
 def draw(rng: np.random.Generator, shape: list[int], detail: dict[str, Any], case: Any) -> Any:
     dtype = np.dtype(detail["dtype"])
     low, high = case.span
-    if dtype == bool:
+    if dtype.kind == "b":
         return rng.random(shape) > 0.5
     scale, zero = detail["quantization"]
     if scale:
@@ -121,7 +121,7 @@ def record(names: list[str], folder: Path) -> None:
 
 
 def main(names: list[str]) -> None:
-    """The converter and the interpreter abort their process now and then: they work in a child, which is begun again."""
+    """The converter and the interpreter abort their process now and then: they work in a child, begun again."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         left = names or [*CASES, *FILES]

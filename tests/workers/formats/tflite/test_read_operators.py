@@ -41,7 +41,7 @@ def request(name: str, folder: Path, **options: Any) -> ReadRequest:
 
 def recorded(name: str, sample: int) -> tuple[list[Array], list[Array]]:
     with zipfile.ZipFile(ARCHIVE) as archive, np.load(io.BytesIO(archive.read(f"{name}.npz"))) as arrays:
-        sides = [[], []]
+        sides: tuple[list[Array], list[Array]] = ([], [])
         for side, found in zip(("input", "output"), sides, strict=True):
             while f"{side}_{sample}_{len(found)}" in arrays:
                 found.append(arrays[f"{side}_{sample}_{len(found)}"])
@@ -85,4 +85,5 @@ def test_a_quantised_operator_computes_in_floats_where_asked(name: str, tmp_path
 def real(quantization: Any, array: Array) -> Array:
     if quantization is None:
         return array
-    return (array.astype(np.float32) - np.float32(quantization.zero_point[0])) * quantization.scale[0]
+    numbers: Array = (array.astype(np.float32) - np.float32(quantization.zero_point[0])) * quantization.scale[0]
+    return numbers

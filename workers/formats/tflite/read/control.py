@@ -144,6 +144,8 @@ def as_out(layer: Layer, g: GraphBuilder, held: Held) -> Out:
         return Out(array=held.array, shape=held.shape, dtype=held.dtype, known=held.known)
     if held.flat is not None and not held.forms:
         return Out(flat=held.flat)
+    if held.rows is not None and not held.forms:
+        return Out(rows=held.rows)
     real, first = next(iter(held.forms), (not held.quantised or layer.scope.dequantize, False))
     return Out(held.value(g, real=real, first=first), first=first, real=real, known=held.known)
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.formats.tflite.read.convolution import bias
-from workers.formats.tflite.read.held import dequantised
-from workers.formats.tflite.read.layer import F32, I32, Layer, Value, cast, reads, whole
+from workers.formats.tflite.read.held import Rows, dequantised, quantised
+from workers.formats.tflite.read.layer import F32, I32, Layer, Out, Value, cast, reads, whole
 from workers.hub.graph import GraphBuilder
 
 
 @reads("FULLY_CONNECTED")
-def fully_connected(g: GraphBuilder, layer: Layer) -> Value:
+def fully_connected(g: GraphBuilder, layer: Layer) -> Value | Out:
     """Weight [units, inputs]; the input is taken as rows of ``inputs`` numbers, its axes kept where asked for."""
     if layer.i("weights_format"):
         raise layer.unsupported("its weights are shuffled for one processor; convert the model without that")
@@ -28,11 +28,25 @@ def fully_connected(g: GraphBuilder, layer: Layer) -> Value:
         raw = layer.held(0).quantised and not flat.real
         x = dequantised(g, flat.value, layer.held(0).quantization, False) if raw else flat.value
         return layer.activated(g, g.Gemm(x, weight, b, transB=1))
+    rows = layer.held(0).rows
+    if rows is not None and layer.held(1).is_constant and layer.outs[0].quantization is None:
+        layer.same(rows.sizes[-1], size, "the number of inputs")
+        y = _by_pixel(g, layer, rows.value, b, units, size)
+        return Out(rows=Rows(y, (*rows.sizes[:-1], units)))
     if layer.flag("keep_num_dims") and layer.rank(0) != 2:
         layer.same(layer.dims(0)[-1], size, "the number of inputs")
+        if layer.rank(0) > 3 and layer.wants_first(0) and layer.held(1).is_constant:
+            return Out(_by_pixel(g, layer, layer.x(g, 0, first=True), b, units, size), first=True)
         y = g.MatMul(layer.x(g, 0), layer.kernel(g, 1, (1, 0)))
         return layer.activated(g, y if b is None else g.Add(y, b))
     return layer.activated(g, g.Gemm(_rows(g, layer, size), layer.kernel(g, 1, (0, 1)), b, transB=1))
+
+
+def _by_pixel(g: GraphBuilder, layer: Layer, x: Value, b: Value | None, units: int, size: int) -> Value:
+    """Over the channels of a map that has them in axis 1: a convolution by a single pixel."""
+    spatial = [1] * (g.rank(x) - 2)
+    weight = layer.kernel(g, 1, list(range(len(spatial) + 2)), view=[units, size, *spatial])
+    return layer.activated(g, g.Conv(x, weight, b, kernel_shape=spatial))
 
 
 def _rows(g: GraphBuilder, layer: Layer, size: int) -> Value:
@@ -64,10 +78,10 @@ def batch_matmul(g: GraphBuilder, layer: Layer) -> Value:
         if not turned:
             sides.append(layer.x(g, index))
             continue
-        held = layer.held(index)
-        raw = held.quantised and not layer.scope.dequantize
-        x = g.Transpose(layer.x(g, index, real=not raw), perm=[*range(rank - 2), rank - 1, rank - 2])
-        sides.append(dequantised(g, x, held.quantization, False) if raw else x)
+        x, held = g.Transpose(layer.x(g, index), perm=[*range(rank - 2), rank - 1, rank - 2]), layer.held(index)
+        if held.quantised and not layer.scope.dequantize:
+            x = dequantised(g, quantised(g, x, held, False), held.quantization, False)
+        sides.append(x)
     return g.MatMul(*sides)
 
 

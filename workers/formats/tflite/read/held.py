@@ -41,13 +41,29 @@ def to_last(rank: int) -> list[int]:
 class Flat:
     """A map flattened channels first, where the file has it flattened channels last: a dense layer can turn its weight.
 
-    ``value`` is [batch, C * spatial], ``sizes`` the spatial ones and C; ``plain`` makes it as the file has it.
+    ``value`` is [batch, C * spatial], real numbers or as stored; ``sizes`` are the spatial ones and C. ``plain`` makes
+    the real numbers in the file's order.
     """
 
     value: Value
     sizes: tuple[int, ...]
     real: bool
     plain: Callable[[GraphBuilder], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The pixels of a map as rows of channels, [pixels, C], left as the map: a dense layer is a convolution of it.
+
+    ``value`` has its channels in axis 1, ``sizes`` are the map's in the file's order.
+    """
+
+    value: Value
+    sizes: tuple[Dim, ...]
+
+    def plain(self, g: GraphBuilder) -> Value:
+        turned = g.Transpose(self.value, perm=to_last(len(self.sizes)))
+        return g.Reshape(turned, [-1, int(self.sizes[-1] or 0)])
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +83,7 @@ class Held:
     known: Array | None = None
     folds: bool = False
     flat: Flat | None = None
+    rows: Rows | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -95,6 +112,8 @@ class Held:
             return self.shape
         if self.flat is not None:
             return shape_of(self.flat.value)
+        if self.rows is not None:
+            return None, self.rows.sizes[-1]
         for (_, first), value in self.forms.items():
             shape = shape_of(value)
             if shape is not None:
@@ -112,15 +131,29 @@ class Held:
     def _made(self, g: GraphBuilder, real: bool, first: bool) -> Value:
         if self.array is not None:
             return self._constant(g, real, first)
-        if self.flat is not None and real == (self.flat.real or not self.quantised):
-            return self.flat.plain(g)
-        other = self.forms.get((real, not first))
-        # Integers are turned before they become real numbers: onnxruntime fails where a Transpose follows them.
-        stored = real and self.quantised and any(not form[0] for form in self.forms)
-        if other is not None and not stored:
-            return self._turned(g, other, first)
-        source = self.value(g, real=not real, first=first)
-        return dequantised(g, source, self.quantization, first) if real else quantised(g, source, self, first)
+        if self.flat is not None and not self.forms:
+            plain = self.flat.plain(g)
+            stores = self.quantised and not self.flat.real
+            self.forms[not stores, False] = quantised(g, plain, self, False) if stores else plain
+            return self.value(g, real=real, first=first)
+        if self.rows is not None and not self.forms:
+            self.forms[True, False] = self.rows.plain(g)
+            return self.value(g, real=real, first=first)
+        if all(is_real for is_real, _ in self.forms):
+            return self._from_real(g, real, first)
+        if (False, first) not in self.forms:
+            # Every node stands between a DequantizeLinear and a QuantizeLinear, as runtimes expect it.
+            turned = self._turned(g, self.value(g, first=not first), first)
+            self.forms[False, first] = quantised(g, turned, self, first)
+        stored = self.forms[False, first]
+        return dequantised(g, stored, self.quantization, first) if real else stored
+
+    def _from_real(self, g: GraphBuilder, real: bool, first: bool) -> Value:
+        """From real numbers only: the tensor is not quantised, or is to be read without."""
+        if (True, first) not in self.forms:
+            self.forms[True, first] = self._turned(g, self.forms[True, not first], first)
+        plain = self.forms[True, first]
+        return plain if real else quantised(g, plain, self, first)
 
     def _turned(self, g: GraphBuilder, x: Value, first: bool) -> Value:
         rank = len(x.shape or ())

@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import place, single
-from workers.formats.tflite.read.layer import BOOL, DTYPES, F32, I64, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import BOOL, DTYPES, F32, I64, Array, Layer, Out, Value, cast, reads, whole
 from workers.hub.graph import GraphBuilder
 
 
@@ -22,25 +22,10 @@ def gather(g: GraphBuilder, layer: Layer) -> Out:
     real = not layer.moves(0)
     indices = layer.x(g, 1)
     if batch == 0:
-        if count == 1:
+        if count == 1 and rank > 1:
             x, first = single(g, layer, real=real)
             return Out(g.Gather(x, indices, axis=place(axis, rank, first)), first=first, real=real)
-        known = layer.known(0)
-        index = layer.known(1)
-        found = None
-        if (
-            known is not None
-            and known.ndim == 1
-            and index is not None
-            and index.size == 1
-            and isinstance(index.flat[0], int)
-        ):
-            found = (
-                np.asarray(known[index.flat[0]], object).reshape(index.shape)
-                if abs(index.flat[0]) < known.size
-                else None
-            )
-        return Out(g.Gather(layer.x(g, 0, real=real), indices, axis=axis), real=real, known=found)
+        return Out(g.Gather(layer.x(g, 0, real=real), indices, axis=axis), real=real, known=_picked(layer))
     x = layer.x(g, 0, real=real)
     if axis > batch:
         x = g.Transpose(x, perm=[*range(batch), axis, *range(batch, axis), *range(axis + 1, rank)])
@@ -50,6 +35,17 @@ def gather(g: GraphBuilder, layer: Layer) -> Out:
         y = g.Transpose(y, perm=[*range(batch), *range(count, count + middle), *range(batch, batch + inner),
                                  *range(count + middle, count + rank - batch - 1)])  # fmt: skip
     return Out(y, real=real)
+
+
+def _picked(layer: Layer) -> Array | None:
+    """Elements of a small vector of integers by known places."""
+    known, index = layer.known(0), layer.known(1)
+    if known is None or known.ndim != 1 or index is None or any(isinstance(item, str) for item in index.flat):
+        return None
+    places = index.astype(np.int64)
+    if places.size and (places.min() < 0 or places.max() >= known.size):
+        return None
+    return np.asarray(known[places], object)
 
 
 @reads("GATHER_ND")

@@ -15,7 +15,7 @@ from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
 from workers.formats.rules import Reads
 from workers.formats.tflite.file import Operator, SubGraph, Tensor
-from workers.formats.tflite.read.held import Flat, Held, constant
+from workers.formats.tflite.read.held import Flat, Held, Rows, constant
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
@@ -51,6 +51,7 @@ class Out:
     shape: tuple[int, ...] = ()
     dtype: ir.DataType = F32
     flat: Flat | None = None
+    rows: Rows | None = None
 
 
 Result = Value | Out | Sequence["Value | Out"]
@@ -73,8 +74,8 @@ class Scope:
     """What all layers of one pass share.
 
     ``batch``: the size that the free batch axis had in the file, None where it was free there, too, or is fixed.
-    ``graphs`` are all of the file, ``inner`` reads one of them: (builder, index, tensors for its inputs) -> its outputs. ``variables`` are resources by
-    name, given their values while ``initialising``; ``depth`` counts graphs within graphs.
+    ``graphs`` are all of the file, ``inner`` reads one: (builder, index, tensors for its inputs) -> its outputs.
+    ``variables`` are resources by name, given their values while ``initialising``; ``depth`` counts nested graphs.
     """
 
     file: str
@@ -165,16 +166,8 @@ class Layer:
         return any(item.prefers_first for item in held) and all(item.prefers_first or item.is_constant for item in held)
 
     def moves(self, *indices: int) -> bool:
-        """Whether data may be moved as it is stored: nothing is quantised, or all inputs and the result alike."""
-        outer = self.outs[0].quantization
-        found = [self.held(index).quantization for index in indices]
-        if self.scope.dequantize or all(item is None for item in found):
-            return not any(item is not None for item in found)
-        return outer is not None and all(
-            item is not None and not item.per_channel and item.scale.tolist() == outer.scale.tolist()
-            and item.zero_point.tolist() == outer.zero_point.tolist()
-            for item in found
-        )  # fmt: skip
+        """Whether data is moved as it is stored. What is quantised moves as real numbers, as runtimes expect it."""
+        return not any(self.held(index).quantised for index in indices)
 
     def const(self, index: int) -> Array | None:
         """The data of a constant input as stored."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from workers.formats.tflite.arrays import stored
 from workers.formats.tflite.file import Model, Operator, Quantization, SubGraph, Tensor
 from workers.formats.tflite.read.held import QUANTISED, Held, quantised
 from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, cast, layer_name, reads
+from workers.formats.tflite.read.wrap import wrap_moves
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
@@ -144,9 +145,10 @@ def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
     if result.array is not None:
         return Held(tensor, result.dtype, None, array=result.array, shape=result.shape, known=result.known, folds=True)
     value = result.value
-    held = Held(tensor, dtype, _quantization(tensor), known=result.known, flat=result.flat)
+    held = Held(tensor, dtype, _quantization(tensor), known=result.known, flat=result.flat, rows=result.rows)
     if value is None:
-        assert result.flat is not None
+        if result.flat is not None and held.quantised and not state.scope.dequantize:
+            held.flat = replace(result.flat, value=quantised(state.g, result.flat.value, held, False), real=False)
         return held
     real = result.real or not held.quantised
     if held.quantised and real and not state.scope.dequantize:
@@ -295,6 +297,7 @@ def add_outputs(state: Pass, outputs: Sequence[int]) -> None:
             )
         with g.layer(tensor.name, _maker(state.graph, index)):
             g.output(held.value(g, real=state.scope.dequantize), tensor.name)
+    wrap_moves(g)
     used = {value for node in g.graph.all_nodes() for value in node.inputs}
     for name, value in list(g.graph.initializers.items()):
         if value not in used and not value.is_graph_output():

@@ -363,8 +363,8 @@ def rnn_step(g: GraphBuilder, layer: Layer) -> Value:
 def svdf(g: GraphBuilder, layer: Layer) -> Value:
     """A filter over features, then one over the last ``memory`` frames; ``rank`` filters make a unit.
 
-    Inputs: x [batch, inputs], features [filters, inputs], time [filters, memory], bias, state [batch, filters * memory].
-    The state moves one frame on and takes the new one at its end.
+    Inputs: x [batch, inputs], features [filters, inputs], time [filters, memory], bias, state [batch, filters *
+    memory]. The state moves one frame on and takes the new one at its end.
     """
     rank = layer.i("rank")
     features, time, bias_ = numbers(layer, 1), numbers(layer, 2), numbers(layer, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from workers.formats.tflite.read.activation import computable
@@ -39,11 +41,12 @@ def reduction(g: GraphBuilder, layer: Layer) -> Out:
 
 def _product(layer: Layer, axes: list[int]) -> Array | None:
     known = layer.known(0)
-    if known is None or known.ndim != 1 or axes != [0] or any(isinstance(item, str) for item in known.flat):
+    if known is None or known.ndim != 1 or axes != [0]:
         return None
-    product = 1
-    for item in known.flat:
-        product *= int(item)
+    names = [item for item in known.flat if isinstance(item, str)]
+    product: int | str = math.prod(int(item) for item in known.flat if not isinstance(item, str))
+    if names:
+        product = "*".join([*names, *([str(product)] if product != 1 else [])])
     return np.asarray([product] if layer.flag("keep_dims") else product, object)
 
 
@@ -95,7 +98,7 @@ LOWEST = {"UNSORTED_SEGMENT_SUM": ("add", 0), "UNSORTED_SEGMENT_PROD": ("mul", 1
 
 @reads("UNSORTED_SEGMENT_SUM", "UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_MIN")
 def unsorted_segment(g: GraphBuilder, layer: Layer) -> Value:
-    """Rows of equal numbers are put together; negative numbers drop a row, segments without any get the neutral element."""
+    """Rows of equal numbers are put together; negative ones drop a row; empty segments get the neutral element."""
     if layer.rank(1) != 1:
         raise layer.unsupported("its segments are numbered over several axes")
     largest = layer.type.endswith("MAX")

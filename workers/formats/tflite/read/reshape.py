@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.tflite.read.align import is_batch, volume
-from workers.formats.tflite.read.held import Flat, Held, to_last
+from workers.formats.tflite.read.align import is_batch, sized, volume
+from workers.formats.tflite.read.held import Flat, Held, Rows, to_last
 from workers.formats.tflite.read.layer import Array, Layer, Out, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -26,15 +26,22 @@ def reshape(g: GraphBuilder, layer: Layer) -> Out:
     if target is None:
         shape = whole(g, layer.x(g, 1))
         return Out(g.Reshape(layer.x(g, 0, real=real), shape), real=real)
+    whole_map = _map_of(layer, held, target)
+    if whole_map is not None:
+        return whole_map
     sizes = fitted(layer, layer.dims(0), target)
     known = _same_elements(held, sizes)
     if held.prefers_first:
         if held.either:
             return _result(g, held.value(g, real=real, first=True), sizes, real)
-        flat = _flat(g, layer, held, sizes, real)
-        if flat is not None:
-            return flat
-    return _result(g, layer.x(g, 0, real=real), sizes, real, known)
+        left = _flat(g, layer, held, sizes, real) or _rows(g, layer, held, sizes)
+        if left is not None:
+            return left
+    made = _result(g, layer.x(g, 0, real=real), sizes, real, known)
+    named = [size if isinstance(size, str) or size > 0 else None for size in target]
+    if made.value is not None and not made.first and len(named) == len(sizes):
+        sized(made.value, named)
+    return made
 
 
 def _same_elements(held: Held, sizes: list[int]) -> Array | None:
@@ -88,19 +95,14 @@ def fitted(layer: Layer, shape: Sequence[Dim], target: Sequence[Any]) -> list[in
     names = [size for size in target if isinstance(size, str)]
     if len(names) + [size for size in target if not isinstance(size, str)].count(-1) > 1 or min(sizes, default=0) < -1:
         if names and list(target)[: len(names)] == list(shape)[: len(names)]:
-            sizes = [0 if isinstance(size, str) else size for size in sizes]
-            sizes[: len(names)] = [0] * len(names)
-            return sizes
+            return [0] * len(names) + sizes[len(names) :]
         raise layer.malformed(f"its shape {list(target)} leaves more than one size open")
     total = volume(shape)
     if total is not None:
-        if (-1 not in sizes and math.prod(sizes) != total) or (
-            -1 in sizes and (rest := -math.prod(sizes)) and total % rest
-        ):
+        rest = math.prod(size for size in sizes if size != -1)
+        if (-1 not in sizes and rest != total) or (-1 in sizes and rest and total % rest):
             raise layer.malformed(f"its input of shape {list(shape)} cannot become {list(target)}")
-        if -1 in sizes and math.prod(sizes):
-            sizes[sizes.index(-1)] = total // -math.prod(sizes)
-        return sizes
+        return [total // rest if size == -1 and rest else size for size in sizes]
     return _with_free(layer, shape, target, sizes)
 
 
@@ -132,14 +134,33 @@ def _flat(g: GraphBuilder, layer: Layer, held: Held, sizes: list[int], real: boo
     inner = volume(shape[1:])
     if inner is None or (isinstance(shape[0], int) and sizes[0] not in (0, shape[0])):
         return None
-    x = held.value(g, real=real, first=True)
+    x = held.value(g, first=True)
     spatial = tuple(int(size or 0) for size in shape[1:])
 
     def plain(g: GraphBuilder) -> Value:
         return g.Reshape(g.Transpose(x, perm=to_last(len(shape))), sizes)
 
     flat = g.Reshape(x, sizes)
-    return Out(flat=Flat(flat, spatial, real, plain))
+    return Out(flat=Flat(flat, spatial, True, plain))
+
+
+def _rows(g: GraphBuilder, layer: Layer, held: Held, sizes: list[int]) -> Out | None:
+    """[batch, ..., C] -> [pixels, C]: left as the map that it is, for a dense layer over the channels."""
+    shape = layer.dims(0)
+    if held.quantised or len(shape) < 4 or len(sizes) != 2 or sizes[1] != shape[-1] or sizes[0] == 0:
+        return None
+    return Out(rows=Rows(held.value(g, first=True), shape))
+
+
+def _map_of(layer: Layer, held: Held, target: Sequence[Any]) -> Out | None:
+    """Rows that become the map again that they come from."""
+    if held.rows is None or len(target) != len(held.rows.sizes):
+        return None
+    pairs = list(zip(target, held.rows.sizes, strict=True))
+    same = all(a == b or (not place and is_batch(layer, b, a)) for place, (a, b) in enumerate(pairs))
+    if not same and not (pairs[0][0] == -1 and all(a == b and isinstance(a, int) for a, b in pairs[1:])):
+        return None
+    return Out(held.rows.value, first=True)
 
 
 # --- axes of size 1 --------------------------------------------------------------------------------------------------

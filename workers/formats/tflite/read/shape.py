@@ -194,7 +194,7 @@ def shape(g: GraphBuilder, layer: Layer) -> Out:
     if all(isinstance(size, int) for size in dims):
         return Out(g.Identity(np.asarray(dims, np.int64)), known=known)
     first = len(dims) > 2 and layer.held(0).prefers_first
-    found = g.Shape(layer.x(g, 0, first=first, real=False if not layer.scope.dequantize else True))
+    found = g.Shape(layer.x(g, 0, first=first, real=layer.scope.dequantize))
     if first:
         found = g.Gather(found, [0, *range(2, len(dims)), 1])
     return Out(found, known=None if any(size is None for size in dims) else known)

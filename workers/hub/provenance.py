@@ -8,6 +8,8 @@ import onnx_ir as ir
 
 LAYER = "onnxhub.layer"
 LAYER_TYPE = "onnxhub.layer_type"
+# Of a whole model: its source rounds to eight bits as it runs, where the model computes in floats.
+COARSE_SOURCE = {"onnxhub.source_arithmetic": "eight bits"}
 
 
 def mark(node: ir.Node, layer: str, layer_type: str) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from workers.hub.node import Node
-from workers.options import Tolerance
+from workers.hub.provenance import COARSE_SOURCE
+from workers.options import COARSER, Tolerance
 from workers.parity.tolerance import FLOAT32
 
 # What moves elements, or lets them come no further apart than their inputs were.
@@ -23,13 +24,19 @@ ROUNDING = 1e-3
 
 
 def tolerances(model: ir.Model) -> dict[str, Tolerance]:
-    """By output name, one quantisation step: a scale for floats, 1 for integers. Other outputs are not named."""
+    """By output name, one quantisation step: a scale for floats, 1 for integers. Other outputs are not named.
+
+    Where the source rounds to eight bits as it runs and the model does not, all outputs have the bounds of eight bits.
+    """
     found = {}
+    coarse = COARSE_SOURCE.items() <= model.metadata_props.items()
     for output in model.graph.outputs:
         step = _step(output)
         if step is not None and output.name:
             atol = FLOAT32.atol + step * (1 + ROUNDING)
             found[output.name] = Tolerance(rtol=FLOAT32.rtol, atol=atol, cosine=-1.0)
+        elif coarse and output.name:
+            found[output.name] = COARSER["int8"]
     return found
 
 

@@ -7,6 +7,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from workers.hub.provenance import COARSE_SOURCE
+from workers.options import COARSER
 from workers.parity.check import Runs, compare_runs
 from workers.parity.quantised import tolerances
 from workers.parity.samples import Sample
@@ -49,3 +51,9 @@ def test_one_step_is_verified_and_two_are_not(steps: int, verdict: str) -> None:
     proof = compare_runs("hub", Runs.recorded(), Runs("other", lambda inputs: {"y": got}), [sample], tolerances=own)
     assert proof.verdict == verdict
     assert proof.tolerance["atol"] == pytest.approx(0.25, rel=2e-3)
+
+
+def test_a_source_that_rounds_as_it_runs_is_held_to_eight_bits() -> None:
+    plain = model("y = Relu(x)")
+    plain.metadata_props.update(COARSE_SOURCE)
+    assert tolerances(plain)["y"] == COARSER["int8"]

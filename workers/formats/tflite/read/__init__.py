@@ -33,6 +33,7 @@ from workers.formats.tflite.read.inputs import Entry, entry, shapes
 from workers.formats.tflite.read.layer import FreeAxis, Scope, reads
 from workers.formats.tflite.read.network import Pass, add_outputs, run
 from workers.formats.tflite.recognise import model_of
+from workers.hub.provenance import COARSE_SOURCE
 
 # Importing a family registers its operators.
 FAMILIES = (
@@ -51,7 +52,8 @@ def read(request: ReadRequest) -> Reading:
     add_outputs(state, chosen.outputs)
     notes = [*chosen.notes, *state.scope.notes, *notes, *_about(model)]
     version = f"schema {model.version}" + (f", {model.description}" if model.description else "")
-    return Reading(state.g.model(), (file.name,), version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+    made = state.g.model(metadata=COARSE_SOURCE if state.scope.hybrid else None)
+    return Reading(made, (file.name,), version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 
 
 def _read(model: Model, chosen: Entry, request: ReadRequest) -> tuple[Pass, list[Note]]:

@@ -75,6 +75,7 @@ class Scope:
 
     ``batch``: the size that the free batch axis had in the file, None where it was free there, too, or is fixed.
     ``graphs`` are all of the file, ``inner`` reads one: (builder, index, tensors for its inputs) -> its outputs.
+    ``hybrid``: TFLite rounds what flows into some layer to eight bits, and this model does not.
     ``variables`` are resources by name, given their values while ``initialising``; ``depth`` counts nested graphs.
     """
 
@@ -87,6 +88,7 @@ class Scope:
     graphs: Sequence[SubGraph] = ()
     depth: int = 0
     initialising: bool = False
+    hybrid: bool = False
 
 
 class Layer:
@@ -225,6 +227,7 @@ class Layer:
             x = x if list(perm) == list(range(rank)) else g.Transpose(x, perm=list(perm))
             return x if shape is None else g.Reshape(x, list(shape))
         if not held.quantised or held.folds or not self.held(data).quantised:
+            self.scope.hybrid |= held.quantised or held.folds
             return constant(g, held, real=True, perm=perm, shape=shape, view=view)
         quantization = held.quantization
         assert quantization is not None

@@ -10,6 +10,7 @@ files are linked under the names that it knows. Its graph optimisations are off.
 import json
 import os
 import struct
+import shutil
 import sys
 import time
 import traceback
@@ -74,28 +75,31 @@ def find_files(folder, paths):
 
 
 def config_of(folder, paths):
-    """The files under the names that the predictor knows."""
+    """The program, and parameters in files of their own, under the names that the predictor knows.
+
+    They are copied, for the jail makes no links; parameters in one file, which may be large, stay where they are.
+    """
     program, pir, params = find_files(folder, paths)
     home = os.path.join(folder, "model")
     os.makedirs(home, exist_ok=True)
 
-    def link(path, name):
+    def copied(path, name):
         target = os.path.join(home, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if not os.path.lexists(target):
-            os.symlink(os.path.abspath(path), target)
+            shutil.copyfile(path, target)
         return target
 
     if len(params) > 1:
-        link(program, "__model__")
+        copied(program, "__model__")
         root = os.path.dirname(os.path.abspath(program))
         for path in params:
             name = os.path.relpath(os.path.abspath(path), root)
-            link(path, os.path.basename(path) if name.startswith("..") else name)
+            copied(path, os.path.basename(path) if name.startswith("..") else name)
         config = inference.Config(home)
     else:
-        stem = link(program, "model.json" if pir else "model.pdmodel")
-        config = inference.Config(stem, link(params[0], "model.pdiparams") if params else "")
+        stem = copied(program, "model.json" if pir else "model.pdmodel")
+        config = inference.Config(stem, os.path.abspath(params[0]) if params else "")
     config.disable_gpu()
     config.disable_mkldnn()
     config.switch_ir_optim(False)

@@ -9,8 +9,8 @@ files are linked under the names that it knows. Its graph optimisations are off.
 
 import json
 import os
-import struct
 import shutil
+import struct
 import sys
 import time
 import traceback

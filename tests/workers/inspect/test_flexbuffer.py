@@ -36,6 +36,6 @@ def test_damaged_maps_end_in_a_map_or_a_refusal() -> None:
         for _ in range(rng.choice((1, 2, 6))):
             data[rng.randrange(len(data))] = rng.randrange(256)
         try:
-            flex_map(data, "op")
+            flex_map(bytes(data), "op")
         except ConversionError as error:
             assert error.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -314,3 +315,56 @@ case(
     quantise="dynamic",
 )
 case("dynamic_dense", lambda x: x @ weight(64, 32) + weight(32), ([None, 64], F), quantise="dynamic")
+
+
+# --- whole models: what they are about is in their signatures and variables ------------------------------------------
+
+
+class Two(tf.Module):
+    """Two entry points, one of which reads a variable."""
+
+    def __init__(self) -> None:
+        self.scale = tf.Variable([1.0, 2.0, 3.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], F, "x")])
+    def scaled(self, x: Any) -> dict[str, Any]:
+        return {"y": x * self.scale}
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 2], F, "a"), tf.TensorSpec([2, 2], F, "b")])
+    def multiplied(self, a: Any, b: Any) -> dict[str, Any]:
+        return {"c": a @ b}
+
+
+class Counter(tf.Module):
+    """A state that every run changes."""
+
+    def __init__(self) -> None:
+        self.total = tf.Variable([0.0, 0.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([2], F, "x")])
+    def add(self, x: Any) -> Any:
+        return self.total.assign_add(x)
+
+
+def from_module(module: tf.Module, *names: str) -> bytes:
+    functions = [getattr(module, name).get_concrete_function() for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, dict(zip(names, functions, strict=True)))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(names))
+        converter.experimental_enable_resource_variables = True
+        return bytes(converter.convert())
+
+
+def flex() -> bytes:
+    function = tf.function(lambda x: tf.linalg.inv(x), input_signature=[tf.TensorSpec([3, 3], F)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    return bytes(converter.convert())
+
+
+# Files that tests read without a recorded run.
+MODELS: dict[str, Callable[[], bytes]] = {
+    "two": lambda: from_module(Two(), "scaled", "multiplied"),
+    "counter": lambda: from_module(Counter(), "add"),
+    "flex": flex,
+}

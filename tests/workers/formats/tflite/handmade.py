@@ -10,7 +10,7 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9, "int4": 17}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,22 @@ class Quantised:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """A matrix of mostly zeros, stored as rows of indices (traversal order 0, 1; dense rows, compressed columns)."""
+
+    data: Any
+    block: int = 0
+
+
+@dataclass(frozen=True)
+class Nibbles:
+    """A constant of four-bit integers, two a byte, the first in the low half."""
+
+    data: Any
+    scale: Sequence[float]
+
+
+@dataclass(frozen=True)
 class File:
     """One operator: its inputs in order (None where left out), results, options; ``span`` and ``whole`` as in Case."""
 
@@ -54,6 +70,7 @@ class File:
     span: tuple[float, float] = (-1.0, 1.0)
     whole: tuple[int, int] = (0, 5)
     values: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    outside: bool = False
 
     def model(self) -> bytes:
         return _Builder(self).pack()
@@ -99,7 +116,40 @@ class _Builder:
         if isinstance(item, Quantised):
             zero = [item.zero] * len(item.scale)
             return self.constant(name, item.data, quantization=self.scales(item.scale, zero, item.axis))
+        if isinstance(item, Sparse):
+            return self.sparse(name, item)
+        if isinstance(item, Nibbles):
+            flat = item.data.reshape(-1).astype(np.uint8) & 15
+            buffer = schema.BufferT()
+            buffer.data = flat[::2] | flat[1::2] << 4
+            self.buffers.append(buffer)
+            scales = self.scales(item.scale, [0] * len(item.scale))
+            return self.tensor(name, item.data.shape, "int4", buffer=len(self.buffers) - 1, quantization=scales)
         return self.constant(name, np.asarray(item))
+
+    def sparse(self, name: str, item: Sparse) -> int:
+        made = schema.SparsityParametersT()
+        rows, columns = item.data.shape
+        block = item.block or 1
+        blocks = item.data.reshape(rows, columns // block, block)
+        there = [np.flatnonzero(row.any(1)) for row in blocks]
+        made.traversalOrder = [0, 1, 2] if item.block else [0, 1]
+        made.blockMap = [1] if item.block else []
+        dense, compressed, inner = (schema.DimensionMetadataT() for _ in range(3))
+        dense.format, dense.denseSize = 0, rows
+        compressed.format = 1
+        segments, indices = schema.Int32VectorT(), schema.Uint8VectorT()
+        segments.values = [0, *np.cumsum([len(row) for row in there]).tolist()]
+        indices.values = np.concatenate(there).astype(np.uint8)
+        compressed.arraySegmentsType, compressed.arraySegments = 1, segments
+        compressed.arrayIndicesType, compressed.arrayIndices = 3, indices
+        inner.format, inner.denseSize = 0, item.block
+        made.dimMetadata = [dense, compressed, inner] if item.block else [dense, compressed]
+        values = np.concatenate([blocks[row][columns] for row, columns in enumerate(there)])
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        self.buffers.append(buffer)
+        return self.tensor(name, item.data.shape, item.data.dtype.name, buffer=len(self.buffers) - 1, sparsity=made)
 
     def pack(self) -> bytes:
         file = self.file
@@ -138,14 +188,31 @@ class _Builder:
         model.buffers, model.description = self.buffers, "handmade"
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        data = bytes(builder.Output())
+        return self._outside(model, data) if self.file.outside else data
+
+    @staticmethod
+    def _outside(model: Any, data: bytes) -> bytes:
+        """The data of all buffers behind the flatbuffer, as in models of more than 2 GB."""
+        kept = [buffer.data for buffer in model.buffers]
+        for _ in range(2):
+            at = -(-len(data) // 16) * 16
+            tail = bytearray()
+            for buffer, found in zip(model.buffers, kept, strict=True):
+                if found is not None:
+                    buffer.data, buffer.offset, buffer.size = None, at + len(tail), len(found)
+                    tail += bytes(found) + bytes(-len(found) % 16)
+            builder = flatbuffers.Builder(1024)
+            builder.Finish(model.Pack(builder), b"TFL3")
+            data = bytes(builder.Output())
+        return data + bytes(at - len(data)) + bytes(tail)
 
 
 FILES: dict[str, File] = {}
 
 
 def file(name: str, op: str, inputs: Sequence[Any], outputs: Sequence[Feed], options: str = "", **more: Any) -> None:
-    known = {key: more.pop(key) for key in ("custom", "version", "span", "whole", "values") if key in more}
+    known = {key: more.pop(key) for key in ("custom", "version", "span", "whole", "values", "outside") if key in more}
     FILES[name] = File(op, inputs, outputs, (options, more) if options else None, **known)
 
 
@@ -300,3 +367,17 @@ def detection(name: str, regular: bool, each: int) -> None:
 detection("detection_fast", False, 1)
 detection("detection_fast_two", False, 2)
 detection("detection_regular", True, 1)
+
+
+# --- packed weights --------------------------------------------------------------------------------------------------
+
+MASK = np.random.default_rng(4).random((4, 8)) > 0.6
+file("densify", "DENSIFY", [Sparse(w(4, 8) * MASK)], [Feed([4, 8])], "DensifyOptions")
+BLOCKS = np.repeat(np.random.default_rng(6).random((4, 2)) > 0.4, 4, 1)
+file("densify_blocks", "DENSIFY", [Sparse(w(4, 8) * BLOCKS, 4)], [Feed([4, 8])], "DensifyOptions")
+file("weights_outside", "FULLY_CONNECTED", [Feed([2, 6]), w(4, 6), w(4)], [Feed([2, 4])], "FullyConnectedOptions",
+     outside=True)  # fmt: skip
+file("int4_dense", "FULLY_CONNECTED", [Feed([2, 8], "int8", 0.02, 3), Nibbles(
+    np.random.default_rng(5).integers(-7, 8, (4, 8)).astype(np.int8), [0.1]), Quantised(
+    np.int32([10, -20, 30, 5]), [0.002])], [Feed([2, 4], "int8", 0.05, 1)],
+    "FullyConnectedOptions", version=10)  # fmt: skip

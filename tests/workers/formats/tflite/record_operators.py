@@ -22,7 +22,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 sys.path.insert(0, str(Path(__file__).parent))
-from converted import CASES, Case
+from converted import CASES, MODELS, Case
 from handmade import FILES
 
 TARGET = Path(__file__).parents[3] / "models" / "tflite" / "operators.zip"
@@ -107,8 +107,11 @@ def record(names: list[str], folder: Path) -> None:
     """One file and its runs a name; a failure is told and does not stop the others."""
     for name in names:
         (folder / "current").write_text(name)
-        case = CASES.get(name) or FILES[name]
         try:
+            if name in MODELS:
+                (folder / f"{name}.model.tflite").write_bytes(MODELS[name]())
+                continue
+            case = CASES.get(name) or FILES[name]
             model = convert(case) if isinstance(case, Case) else case.model()
             arrays = run(model, case)
         except Exception as error:
@@ -124,7 +127,7 @@ def main(names: list[str]) -> None:
     """The converter and the interpreter abort their process now and then: they work in a child, begun again."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        left = names or [*CASES, *FILES]
+        left = names or [*CASES, *FILES, *MODELS]
         while left:
             child = subprocess.run([sys.executable, __file__, "--record", place, *left], stderr=subprocess.DEVNULL)
             if child.returncode == 0:
@@ -137,7 +140,9 @@ def main(names: list[str]) -> None:
             with zipfile.ZipFile(TARGET, "w") as archive:
                 for path in files:
                     archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
-        print(f"{len(files) // 2} of {len(names or [*CASES, *FILES])} recorded")
+        print(
+            f"{sum(path.suffix == '.tflite' for path in files)} of {len(names or [*CASES, *FILES, *MODELS])} recorded"
+        )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ LOOSE = {
 
 def names() -> list[str]:
     with zipfile.ZipFile(ARCHIVE) as archive:
-        return sorted(name.removesuffix(".tflite") for name in archive.namelist() if name.endswith(".tflite"))
+        return sorted(name.removesuffix(".npz") for name in archive.namelist() if name.endswith(".npz"))
 
 
 def request(name: str, folder: Path, **options: Any) -> ReadRequest:

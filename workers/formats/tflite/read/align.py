@@ -33,12 +33,12 @@ def _one(g: GraphBuilder, layer: Layer, index: int, rank: int, first: bool, real
         return layer.x(g, index, first=True, real=real)
     held, shape = layer.held(index), layer.dims(index)
     wide: list[Dim] = [*[1] * (rank - own), *shape]
+    if held.array is not None and not held.quantised:
+        array = np.ascontiguousarray(held.array()).reshape([*[1] * (rank - own), *held.shape])
+        return g.constant(np.ascontiguousarray(array.transpose(to_first(rank)))[0])
     turned = [wide[axis] for axis in to_first(rank)]
     if own == 1 and all(isinstance(size, int) for size in turned):
         sizes = [int(size or 1) for size in turned[1:]]
-        array = held.array() if held.array is not None and not held.quantised else None
-        if array is not None:
-            return g.constant(np.ascontiguousarray(array).reshape(sizes))
         return g.Reshape(layer.x(g, index, real=real), sizes)
     plain = g.Unsqueeze(layer.x(g, index, real=real), list(range(rank - own)))
     return g.Transpose(plain, perm=to_first(rank))

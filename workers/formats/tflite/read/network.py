@@ -15,7 +15,7 @@ from workers.formats.contract import Progress
 from workers.formats.tflite.arrays import stored
 from workers.formats.tflite.file import Model, Operator, Quantization, SubGraph, Tensor
 from workers.formats.tflite.read.held import QUANTISED, Held, quantised
-from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, cast, layer_name, reads
+from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, Value, cast, layer_name, reads
 from workers.formats.tflite.read.wrap import wrap_moves
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -155,10 +155,20 @@ def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
         value, real = quantised(state.g, value, held, result.first), False
     elif not held.quantised and value.dtype is not None:
         value = cast(state.g, value, dtype)
-    if any(value is output for node in state.g.made[start:] for output in node.outputs):
-        state.g.rename(value, tensor.name)
+    _name(state.g, value, tensor.name, start)
     held.forms[real, result.first and len(value.shape or ()) > 2] = value
     return held
+
+
+def _name(g: GraphBuilder, value: Value, name: str, start: int) -> None:
+    """A result that this layer made is called like its tensor; what led to it gives way."""
+    made = [output for node in g.made[start:] for output in node.outputs]
+    if not any(output is value for output in made):
+        return
+    for output in made:
+        if output is not value and output.name == name:
+            g.rename(output, f"{name}_inner")
+    g.rename(value, name)
 
 
 def _plain(error: Exception) -> str:

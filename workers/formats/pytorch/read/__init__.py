@@ -22,7 +22,7 @@ from workers.errors import (
 from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.pytorch import exported, script
 from workers.formats.pytorch.archive import Archive
-from workers.formats.pytorch.read import builtins, families, program
+from workers.formats.pytorch.read import builtins, families, program, program_inputs
 from workers.formats.pytorch.read.capture import captured
 from workers.formats.pytorch.read.dispatch import CONFUSED, State
 from workers.formats.pytorch.read.inputs import Input, freed, parameters
@@ -82,7 +82,7 @@ def _script(archive: Archive, request: ReadRequest) -> tuple[State, str, list[No
 
 def _program(archive: Archive, request: ReadRequest) -> tuple[State, str, list[Note]]:
     found = exported.load(archive)
-    items, fixed = program.inputs(found, request.options)
+    items, fixed = program_inputs.inputs(found, request.options)
 
     def run(shapes: Shapes, types: Types, progress: Progress) -> State:
         return program.run(found, items, shapes, types, progress)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 NAMES = (
-    "activation", "attention", "convolution", "creation", "dense", "elementwise", "indexing", "normalization",
-    "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape", "sorting", "special",
+    "activation", "attention", "convolution", "creation", "dense", "elementwise", "indexing", "joining", "logic",
+    "normalization", "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape",
+    "sorting", "special",
 )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.pytorch.read.dtypes import cast, operand
-from workers.formats.pytorch.read.elementwise import truth
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
+from workers.formats.pytorch.read.logic import truth
 from workers.formats.pytorch.read.shaping import expand, reshape
 from workers.formats.pytorch.read.symbols import Sym
 from workers.formats.pytorch.read.writing import UNDO

@@ -9,21 +9,24 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedOperators
-from workers.formats.pytorch.read import builtins
-from workers.formats.pytorch.read.branching import (
-    UNINITIALISED,
-    ModelRaises,
-    Unmerged,
-    choose,
-    loop,
-)
+from workers.errors import LimitExceeded, MalformedModel, Unsupported
+from workers.formats.pytorch.read import builtins, literals
+from workers.formats.pytorch.read.branching import UNINITIALISED, ModelRaises, Unmerged, choose, loop
 from workers.formats.pytorch.read.dispatch import State, call, number_of
+from workers.formats.pytorch.read.frames import (
+    Dotted,
+    Frame,
+    Method,
+    NamedRow,
+    Obj,
+    Returned,
+    assigned,
+    unsaid,
+)  # fmt: skip
 from workers.formats.pytorch.read.layer import POISON, Layer
-from workers.formats.pytorch.read.scalars import NOT_HERE, ScanList
+from workers.formats.pytorch.read.scalars import NOT_HERE
 from workers.formats.pytorch.read.symbols import Sym
 from workers.formats.pytorch.read.values import Tensor
 from workers.formats.pytorch.script import Sources
@@ -31,50 +34,6 @@ from workers.formats.pytorch.script import Sources
 STATEMENTS = 5_000_000
 ROUNDS = 4096
 DEPTH = 200
-
-
-@dataclass(eq=False, slots=True)
-class Obj:
-    """A module or object: its class, its attributes, and the path to it (``layer1.0.conv1``)."""
-
-    cls: str
-    attrs: dict[str, Any]
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Dotted:
-    """A dotted name: of an operator, a class or a function."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A method of an object, not yet called."""
-
-    obj: Any
-    name: str
-
-
-class NamedRow(tuple[Any, ...]):
-    """A named tuple."""
-
-    fields: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Frame:
-    """A function at work: its variables, and the module whose layer it is part of."""
-
-    names: dict[str, Any]
-    module: str = ""
-
-
-class _Return(Exception):
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
 
 
 class Interpreter:
@@ -121,7 +80,7 @@ class Interpreter:
         self.depth += 1
         try:
             self.block(frame, function.body)
-        except _Return as ended:
+        except Returned as ended:
             return ended.value
         finally:
             self.depth -= 1
@@ -163,7 +122,7 @@ class Interpreter:
             obj = self.value(frame, target.value)
             if isinstance(obj, Obj):
                 if self.state.journal:
-                    raise _unsaid(frame, "it sets an attribute in a branch that the data decides")
+                    raise unsaid(frame, "it sets an attribute in a branch that the data decides")
                 obj.attrs[target.attr] = value
         elif isinstance(target, ast.Subscript):
             args = [self.value(frame, target.value), self.value(frame, target.slice), value]
@@ -191,7 +150,7 @@ class Interpreter:
             self.store(frame, statement.target, self.value(frame, statement.value))
 
     def return_(self, frame: Frame, statement: ast.Return) -> None:
-        raise _Return(None if statement.value is None else self.value(frame, statement.value))
+        raise Returned(None if statement.value is None else self.value(frame, statement.value))
 
     def nothing(self, frame: Frame, statement: ast.stmt) -> None:
         """``pass``, and what only training or tracing needs."""
@@ -215,14 +174,14 @@ class Interpreter:
     def if_(self, frame: Frame, statement: ast.If) -> None:
         condition = self.value(frame, statement.test)
         if condition is POISON:
-            for name in _assigned([*statement.body, *statement.orelse]):
+            for name in assigned([*statement.body, *statement.orelse]):
                 frame.names[name] = POISON
             return
         condition = self.truth(condition)
         if isinstance(condition, bool):
             self.block(frame, statement.body if condition else statement.orelse)
             return
-        names = [name for name in _assigned(statement.body) if name in _assigned(statement.orelse)]
+        names = [name for name in assigned(statement.body) if name in assigned(statement.orelse)]
         self.branches(frame, condition, statement, names)
 
     def branches(self, frame: Frame, condition: Sym, statement: ast.If, names: list[str]) -> None:
@@ -234,7 +193,7 @@ class Interpreter:
                 frame.names = dict(before)
                 try:
                     self.block(frame, body)
-                except _Return as ended:
+                except Returned as ended:
                     returned.append(True)
                     return [ended.value]
                 returned.append(False)
@@ -247,8 +206,8 @@ class Interpreter:
         results = choose(self.state, layer, value, side(statement.body), side(statement.orelse))
         if any(returned):
             if not all(returned):
-                raise _unsaid(frame, "it returns early in one branch that the data decides")
-            raise _Return(results[0])
+                raise unsaid(frame, "it returns early in one branch that the data decides")
+            raise Returned(results[0])
         after = frame.names
         frame.names = dict(before)
         names = names if len(results) == len(names) else []
@@ -298,7 +257,7 @@ class Interpreter:
         self, frame: Frame, trips: Any, test: ast.expr | None, body: Sequence[ast.stmt], target: ast.expr | None
     ) -> None:
         """A loop whose number of rounds only running tells."""
-        names = [name for name in _assigned(body) if name in frame.names]
+        names = [name for name in assigned(body) if name in frame.names]
         before = dict(frame.names)
 
         def once(step: Any, carried: list[Any]) -> tuple[Any, list[Any]]:
@@ -420,87 +379,7 @@ class Interpreter:
         label = module if leaf else f"{module}.{base}" if module else base
         return call(self.state, name, self.state.scope.numbered(label), args, kwargs)
 
-    def annotation(self, frame: Frame, args: list[ast.expr]) -> Any:
-        """``annotate(int, x)`` takes the number out of a tensor; other types only help the compiler."""
-        kind = args[0].id if isinstance(args[0], ast.Name) else ""
-        value = self.value(frame, args[1])
-        return number_of(self.state, value, kind) if kind in ("int", "float", "bool") else value
 
-    # --- literals -----------------------------------------------------------------------------------------------------
-
-    def constant(self, frame: Frame, node: ast.Constant) -> Any:
-        return node.value
-
-    def tuple_(self, frame: Frame, node: ast.Tuple) -> Any:
-        return tuple(self.value(frame, item) for item in node.elts)
-
-    def list_(self, frame: Frame, node: ast.List) -> Any:
-        made = ScanList(self.value(frame, item) for item in node.elts)
-        made.loop = len(self.state.appended)
-        return made
-
-    def dict_(self, frame: Frame, node: ast.Dict) -> Any:
-        pairs = zip(node.keys, node.values, strict=True)
-        return {self.value(frame, key): self.value(frame, value) for key, value in pairs if key is not None}
-
-    def unary(self, frame: Frame, node: ast.UnaryOp) -> Any:
-        name = {ast.USub: "aten::neg", ast.Not: "aten::__not__", ast.Invert: "aten::bitwise_not"}.get(type(node.op))
-        value = self.value(frame, node.operand)
-        return value if name is None else self.operator(frame, name, [value], {})
-
-    def binary(self, frame: Frame, node: ast.BinOp) -> Any:
-        name = _OPERATORS.get(type(node.op))
-        if name is None:
-            raise self.strange(node)
-        return self.operator(frame, name, [self.value(frame, node.left), self.value(frame, node.right)], {})
-
-    def compare(self, frame: Frame, node: ast.Compare) -> Any:
-        name = _OPERATORS.get(type(node.ops[0]))
-        if name is None or len(node.ops) != 1:
-            raise self.strange(node)
-        args = [self.value(frame, node.left), self.value(frame, node.comparators[0])]
-        return self.operator(frame, name, args, {})
-
-    def ternary(self, frame: Frame, node: ast.IfExp) -> Any:
-        condition = self.truth(self.value(frame, node.test))
-        if isinstance(condition, bool):
-            return self.value(frame, node.body if condition else node.orelse)
-        layer = self.layer(frame, "prim::If")
-        sides = [lambda: [self.value(frame, node.body)], lambda: [self.value(frame, node.orelse)]]
-        return choose(self.state, layer, condition.scalar(self.state.g), *sides)[0]
-
-    def bool_op(self, frame: Frame, node: ast.BoolOp) -> Any:
-        name = "aten::__and__" if isinstance(node.op, ast.And) else "aten::__or__"
-        found = self.value(frame, node.values[0])
-        for item in node.values[1:]:
-            if isinstance(found, bool) and found is isinstance(node.op, ast.Or):
-                return found
-            found = self.operator(frame, name, [found, self.value(frame, item)], {})
-        return found
-
-
-def _unsaid(frame: Frame, reason: str) -> Exception:
-    return UnsupportedOperators("pytorch", [Unsupported(frame.module or "forward", "prim::If", reason)])
-
-
-def _assigned(body: Sequence[ast.stmt]) -> list[str]:
-    """The variables that statements set, those of nested blocks included, in their order."""
-    found: dict[str, None] = {}
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found[node.id] = None
-    return list(found)
-
-
-_OPERATORS: dict[type, str] = {
-    ast.Add: "aten::add", ast.Sub: "aten::sub", ast.Mult: "aten::mul", ast.Div: "aten::div", ast.Pow: "aten::pow",
-    ast.FloorDiv: "aten::floordiv", ast.Mod: "aten::remainder", ast.MatMult: "aten::matmul", ast.Eq: "aten::eq",
-    ast.NotEq: "aten::ne", ast.Lt: "aten::lt", ast.LtE: "aten::le", ast.Gt: "aten::gt", ast.GtE: "aten::ge",
-    ast.Is: "aten::__is__", ast.IsNot: "aten::__isnot__", ast.In: "aten::__in__", ast.BitAnd: "aten::__and__",
-    ast.BitOr: "aten::__or__", ast.BitXor: "aten::__xor__", ast.LShift: "aten::__lshift__",
-    ast.RShift: "aten::__rshift__",
-}  # fmt: skip
 _STATEMENTS: dict[type, Callable[..., None]] = {
     ast.Assign: Interpreter.assign, ast.Expr: Interpreter.expression, ast.AnnAssign: Interpreter.annotated,
     ast.Return: Interpreter.return_, ast.Pass: Interpreter.nothing, ast.Raise: Interpreter.raise_,
@@ -509,14 +388,14 @@ _STATEMENTS: dict[type, Callable[..., None]] = {
 }  # fmt: skip
 _EXPRESSIONS: dict[type, Callable[..., Any]] = {
     ast.Name: Interpreter.name, ast.Attribute: Interpreter.attribute, ast.Subscript: Interpreter.subscript,
-    ast.Call: Interpreter.call, ast.Constant: Interpreter.constant, ast.Tuple: Interpreter.tuple_,
-    ast.List: Interpreter.list_, ast.Dict: Interpreter.dict_, ast.UnaryOp: Interpreter.unary,
-    ast.BinOp: Interpreter.binary, ast.Compare: Interpreter.compare, ast.IfExp: Interpreter.ternary,
-    ast.BoolOp: Interpreter.bool_op,
+    ast.Call: Interpreter.call, ast.Constant: literals.constant, ast.Tuple: literals.tuple_,
+    ast.List: literals.list_, ast.Dict: literals.dict_, ast.UnaryOp: literals.unary,
+    ast.BinOp: literals.binary, ast.Compare: literals.compare, ast.IfExp: literals.ternary,
+    ast.BoolOp: literals.bool_op,
 }  # fmt: skip
 # Calls whose first argument is a type, or a name.
 _FORMS: dict[str, Callable[[Interpreter, Frame, list[ast.expr]], Any]] = {
-    "annotate": lambda it, frame, args: it.annotation(frame, args),
+    "annotate": lambda it, frame, args: literals.annotation(it, frame, args),
     "unchecked_cast": lambda it, frame, args: it.value(frame, args[1]),
     "uninitialized": lambda it, frame, args: UNINITIALISED,
     "isinstance": lambda it, frame, args: builtins.is_instance(it.value(frame, args[0]), ast.unparse(args[1])),

@@ -12,8 +12,9 @@ from workers.errors import InvalidOptions, MalformedModel, UnsafeModel, Unsuppor
 from workers.formats.pytorch.read import packed
 from workers.formats.pytorch.read.branching import ModelRaises
 from workers.formats.pytorch.read.dispatch import State, plain
+from workers.formats.pytorch.read.frames import Frame, Obj
 from workers.formats.pytorch.read.inputs import NO_DEFAULT, Input, Parameter
-from workers.formats.pytorch.read.interpret import Frame, Interpreter, Obj
+from workers.formats.pytorch.read.interpret import Interpreter
 from workers.formats.pytorch.read.layer import POISON, Scope
 from workers.formats.pytorch.read.scalars import ScanList, number
 from workers.formats.pytorch.read.symbols import emit, of_value

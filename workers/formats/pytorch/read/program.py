@@ -7,129 +7,21 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from workers.errors import InvalidOptions, MalformedModel, Unsupported, UnsupportedOperators
-from workers.formats.contract import Note
-from workers.formats.pytorch.exported import SCALARS, TYPES, Program
+from workers.errors import Unsupported
+from workers.formats.pytorch.exported import SCALARS, Program
 from workers.formats.pytorch.read import builtins
 from workers.formats.pytorch.read.branching import choose, loop
 from workers.formats.pytorch.read.dispatch import State, call, number_of
-from workers.formats.pytorch.read.inputs import WORDS, Input
+from workers.formats.pytorch.read.inputs import Input
 from workers.formats.pytorch.read.layer import POISON, Layer
 from workers.formats.pytorch.read.network import Progress, Shapes, Types, finish, start
+from workers.formats.pytorch.read.program_inputs import broken, expression, one
 from workers.formats.pytorch.read.scalars import NOT_HERE, ScanList, scalar_op
 from workers.formats.pytorch.read.symbols import Sym
 from workers.formats.pytorch.read.values import Tensor
-from workers.hub.node import Dim
-from workers.options import Options
 
 _GETATTR = re.compile(r"getattr\(([^()]*), '([^']*)'\)")
 _ROOT = re.compile(r"^(L\['\w+'\]|self)\.?")
-_SYMBOL = re.compile(r"Symbol\('(\w+)'[^)]*\)")
-
-
-def _broken(program: Program, what: str) -> MalformedModel:
-    return MalformedModel(f"the graph of {program.file!r} {what}", file=program.file)
-
-
-def _one(entry: Any) -> tuple[str, Any]:
-    """``{"as_tensor": {...}}`` as its only key and value."""
-    if not isinstance(entry, dict) or len(entry) != 1:
-        raise MalformedModel(f"an argument of the graph is {str(entry)[:80]}")
-    return next(iter(entry.items()))
-
-
-# --- inputs ----------------------------------------------------------------------------------------------------------
-
-
-def inputs(program: Program, options: Options) -> tuple[list[Input], list[Note]]:
-    """The user's inputs with their shapes: free axes of the program stay free unless the user says otherwise."""
-    found: list[Input] = []
-    names: dict[str, str] = {}
-    for spec in program.signature.get("input_specs", []):
-        kind, body = _one(spec)
-        if kind != "user_input":
-            continue
-        form, arg = _one(body.get("arg"))
-        if form == "as_tensor":
-            name = str(arg["name"])
-            found.append(_tensor(program, name, names))
-        elif form in ("as_sym_int", "as_sym_float"):
-            found.append(
-                Input(str(arg.get("as_name")), form[7:], [], WORDS["int64" if form == "as_sym_int" else "float32"])
-            )
-    _user_shapes(found, options)
-    if not options.dynamic_batch:
-        for item in found:
-            item.shape = [program.hints.get(size, size) if isinstance(size, str) else size for size in item.shape or ()]
-    return found, []
-
-
-def _tensor(program: Program, name: str, names: dict[str, str]) -> Input:
-    meta = program.graph.get("tensor_values", {}).get(name)
-    if not isinstance(meta, dict):
-        raise _broken(program, f"does not tell the type of its input {name!r}")
-    word = TYPES.get(meta.get("dtype", 0), "")
-    if word not in WORDS:
-        raise UnsupportedOperators("pytorch", [Unsupported(name, "input", f"its type {word or '?'} is none of ONNX's")])
-    shape: list[Dim] = []
-    for axis, size in enumerate(meta.get("sizes", [])):
-        form, value = _one(size)
-        if form == "as_int":
-            shape.append(int(value))
-            continue
-        text = _expression(value)
-        shape.append(_free(program, text, axis, names, value))
-    return Input(name, shape=shape, dtype=WORDS[word])
-
-
-def _expression(value: Any) -> str:
-    """The text of a size; newer files write a symbol as ``Symbol('s31', positive=True, integer=True)``."""
-    text = str(value.get("expr_str") if isinstance(value, dict) else value)
-    return _SYMBOL.sub(r"\1", text)
-
-
-def _free(program: Program, text: str, axis: int, names: dict[str, str], value: Any) -> Dim:
-    hint = value.get("hint") if isinstance(value, dict) else None
-    if isinstance(hint, dict) and isinstance(hint.get("as_int"), int):
-        program.hints[names.get(text, text)] = hint["as_int"]
-    if text.isidentifier():
-        if text not in names:
-            wanted = "batch" if axis == 0 else text
-            names[text] = wanted if wanted not in names.values() else text
-            if text in program.hints:
-                program.hints[names[text]] = program.hints[text]
-        program.names.setdefault(text, names[text])
-        return names[text]
-    return text
-
-
-def _user_shapes(found: list[Input], options: Options) -> None:
-    given = dict(options.input_shapes)
-    by_name = {item.name: item for item in found}
-    if given and not set(given) & set(by_name) and len(given) == len(found):
-        for item, name in zip(found, list(given), strict=True):
-            item.name, by_name[name] = name, item
-    unknown = sorted(set(given) - set(by_name))
-    if unknown:
-        raise InvalidOptions(
-            f"the option 'input_shapes' names {', '.join(map(repr, unknown))}, which is no input of the model",
-            hint=f"Inputs: {', '.join(item.name for item in found)}.",
-        )
-    for name, shape in given.items():
-        item = by_name[name]
-        own = item.shape or []
-        if len(own) != len(shape):
-            raise InvalidOptions(f"the input {name!r} has {len(own)} axes, the option gives {len(shape)}", input=name)
-        fixed: list[Dim] = []
-        for axis, (mine, wanted) in enumerate(zip(own, shape, strict=True)):
-            if isinstance(mine, int) and isinstance(wanted, int) and mine != wanted:
-                raise InvalidOptions(
-                    f"axis {axis} of the input {name!r} was exported with the size {mine}, which is fixed", input=name,
-                    hint="Export the program again with a dynamic shape for this axis.",
-                )  # fmt: skip
-            free = isinstance(mine, str) and isinstance(wanted, int) and options.dynamic_batch
-            fixed.append(mine if isinstance(mine, int) or free or wanted is None else wanted)
-        item.shape = fixed
 
 
 # --- nodes -----------------------------------------------------------------------------------------------------------
@@ -145,7 +37,7 @@ class Reader:
     def graph(self, graph: dict[str, Any], values: dict[str, Any], progress: Progress) -> list[Any]:
         nodes = graph.get("nodes")
         if not isinstance(nodes, list):
-            raise _broken(self.program, "has no nodes")
+            raise broken(self.program, "has no nodes")
         for index, node in enumerate(nodes):
             progress(index, len(nodes), str(node.get("name") or node.get("target")))
             self.node(node, values)
@@ -200,11 +92,11 @@ class Reader:
 
     def bind(self, outputs: Sequence[Any], result: Any, values: dict[str, Any]) -> None:
         if len(outputs) == 1:
-            form, value = _one(outputs[0])
+            form, value = one(outputs[0])
             if form in ("as_tensors", "as_optional_tensors"):
                 items = result if isinstance(result, list | tuple) else [result] * len(value)
                 for entry, item in zip(value, items, strict=False):
-                    name = entry.get("name") or _one(entry)[1].get("name")
+                    name = entry.get("name") or one(entry)[1].get("name")
                     values[str(name)] = item
                 return
             result = result[0] if isinstance(result, list | tuple) and len(result) == 1 else result
@@ -214,7 +106,7 @@ class Reader:
             return
         items = list(result) if isinstance(result, list | tuple) else [result] * len(outputs)
         for output, item in zip(outputs, items, strict=False):
-            form, value = _one(output)
+            form, value = one(output)
             if form == "as_none":
                 continue
             values[_name_of(form, value)] = self.named(form, value, item)
@@ -226,7 +118,7 @@ class Reader:
         return result
 
     def argument(self, arg: Any, values: dict[str, Any]) -> Any:
-        form, value = _one(arg)
+        form, value = one(arg)
         if form in _LITERALS:
             return _LITERALS[form](value)
         if form in ("as_tensor", "as_custom_obj"):
@@ -241,17 +133,17 @@ class Reader:
             return self.symbol(value, values)
         if form in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
             return ScanList(self.symbol(item, values) for item in value)
-        raise _broken(self.program, f"has an argument of the unknown form {form!r}")
+        raise broken(self.program, f"has an argument of the unknown form {form!r}")
 
     def find(self, name: str, values: dict[str, Any]) -> Any:
         if name not in values:
-            raise _broken(self.program, f"uses {name!r} before it is made")
+            raise broken(self.program, f"uses {name!r} before it is made")
         return values[name]
 
     def symbol(self, value: Any, values: dict[str, Any]) -> Any:
         if not isinstance(value, dict):
             return value
-        form, inner = _one(value)
+        form, inner = one(value)
         return self.find(str(inner), values) if form == "as_name" else inner
 
     # --- control flow -------------------------------------------------------------------------------------------------
@@ -271,7 +163,7 @@ class Reader:
     def inner(self, graph: dict[str, Any], args: Sequence[Any]) -> list[Any]:
         values: dict[str, Any] = {}
         for entry, value in zip(graph.get("inputs", []), args, strict=False):
-            form, body = _one(entry)
+            form, body = one(entry)
             values[_name_of(form, body)] = value
         return self.graph(graph, values, lambda *_: None)
 
@@ -314,7 +206,7 @@ def _name_of(form: str, value: Any) -> str:
 
 def _first_output(node: dict[str, Any]) -> str:
     for output in node.get("outputs", []):
-        form, value = _one(output)
+        form, value = one(output)
         return _name_of(form, value) if isinstance(value, dict) else form
     return str(node.get("target"))
 
@@ -355,7 +247,7 @@ def run(program: Program, items: Sequence[Input], shapes: Shapes, types: Types, 
         outputs = reader.graph(program.graph, values, progress)
     kept = [
         output for output, spec in zip(outputs, program.signature.get("output_specs", []), strict=False)
-        if _one(spec)[0] == "user_output"
+        if one(spec)[0] == "user_output"
     ]  # fmt: skip
     finish(state, kept if program.signature.get("output_specs") else outputs)
     return state
@@ -372,14 +264,14 @@ def _bound(program: Program, state: State, given: list[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     rest = iter(given)
     for spec in program.signature.get("input_specs", []):
-        kind, body = _one(spec)
-        form, arg = _one(body["arg"]) if "as_" in str(list(body.get("arg", {}))) else ("as_tensor", body["arg"])
+        kind, body = one(spec)
+        form, arg = one(body["arg"]) if "as_" in str(list(body.get("arg", {}))) else ("as_tensor", body["arg"])
         name = _name_of(form, arg)
         if kind == "user_input":
             if form in ("as_tensor", "as_sym_int", "as_sym_float"):
                 values[name] = next(rest)
         elif kind == "constant_input":
-            values[str(body.get("name"))] = _one(body["value"])[1] if isinstance(body.get("value"), dict) else None
+            values[str(body.get("name"))] = one(body["value"])[1] if isinstance(body.get("value"), dict) else None
         else:
             key = str(body.get("parameter_name") or body.get("buffer_name") or body.get("tensor_constant_name") or "")
             values[name] = _weight(program, state, key, kind)
@@ -391,7 +283,7 @@ def _weight(program: Program, state: State, key: str, kind: str) -> Any:
     if array is None:
         if kind in ("token", "custom_obj"):
             return None
-        raise _broken(program, f"has no data for its {kind} {key!r}")
+        raise broken(program, f"has no data for its {kind} {key!r}")
     return Tensor(state.scope.root.weight(key, array))
 
 
@@ -402,8 +294,8 @@ def _sizes(program: Program, state: State, values: dict[str, Any]) -> None:
         if not isinstance(tensor, Tensor) or not isinstance(meta, dict):
             continue
         for axis, size in enumerate(meta.get("sizes", [])):
-            form, value = _one(size)
-            text = _expression(value) if form == "as_expr" else ""
+            form, value = one(size)
+            text = expression(value) if form == "as_expr" else ""
             if text.isidentifier() and text not in values:
                 layer = Layer(name, "input", state.scope)
                 values[text] = layer.dim(tensor.value, axis)

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.pytorch.read.convolution import convolve
-from workers.formats.pytorch.read.elementwise import isclose
 from workers.formats.pytorch.read.layer import BOOL, F32, Layer, reads
+from workers.formats.pytorch.read.logic import isclose
 from workers.formats.pytorch.read.shape import diagonal
 from workers.hub.graph import GraphBuilder, Value
 

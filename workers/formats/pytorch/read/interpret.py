@@ -155,11 +155,8 @@ class Interpreter:
     def nothing(self, frame: Frame, statement: ast.stmt) -> None:
         """``pass``, and what only training or tracing needs."""
 
-    def raise_(self, frame: Frame, statement: ast.Raise) -> None:
-        raise ModelRaises("it raises an error")
-
-    def assert_(self, frame: Frame, statement: ast.Assert) -> None:
-        if self.truth(self.value(frame, statement.test)) is False:
+    def assert_(self, frame: Frame, statement: ast.Assert | ast.Raise) -> None:
+        if isinstance(statement, ast.Raise) or self.truth(self.value(frame, statement.test)) is False:
             raise ModelRaises("an assertion fails")
 
     def truth(self, value: Any) -> Any:
@@ -382,7 +379,7 @@ class Interpreter:
 
 _STATEMENTS: dict[type, Callable[..., None]] = {
     ast.Assign: Interpreter.assign, ast.Expr: Interpreter.expression, ast.AnnAssign: Interpreter.annotated,
-    ast.Return: Interpreter.return_, ast.Pass: Interpreter.nothing, ast.Raise: Interpreter.raise_,
+    ast.Return: Interpreter.return_, ast.Pass: Interpreter.nothing, ast.Raise: Interpreter.assert_,
     ast.Assert: Interpreter.assert_, ast.If: Interpreter.if_, ast.For: Interpreter.for_,
     ast.While: Interpreter.while_,
 }  # fmt: skip

@@ -119,6 +119,7 @@ fake_quantize_range_abs_max fake_quantize_range_abs_max X InScale Iter > Out Out
 fc fc Input W Bias > Out
 flash_attn flash_attn Q K V FixedSeedOffset AttnMask > Out Softmax SoftmaxLse SeedOffset
 flatten flatten_contiguous_range X > Out XShape
+fill_diagonal fill_diagonal X > Out
 flip flip X > Out
 floor floor X > Out
 floor_divide elementwise_floordiv X Y > Out

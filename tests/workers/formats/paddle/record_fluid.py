@@ -4,7 +4,7 @@ Writes FOLDER/fluid/<case>: ``__model__`` with the parameters in files of their 
 parameters under other names. Sequences (LoD) are recorded one at a time. See record_operators.py.
 """
 
-# ruff: noqa: E501, UP031
+# ruff: noqa: PLR0915, UP031
 
 import io
 import os
@@ -152,6 +152,13 @@ def sequences():
     case("sequence-concat", lambda x: L.sequence_concat([x, x]), lod=("x",), x=x)
     case("sequence-reshape", lambda x: L.sequence_reshape(x, 2), lod=("x",), x=x)
     case("sequence-pad", lambda x: list(L.sequence_pad(x, L.assign(np.asarray([0.5], "f4")), 8)), lod=("x",), x=x)
+    case(
+        "sequence-unpad",
+        lambda x: L.sequence_unpad(*L.sequence_pad(x, L.assign(np.asarray([0.5], "f4")), 8)),
+        lod=("x",),
+        x=x,
+    )
+    case("expand-sequence", lambda x, y: L.sequence_expand(x, y), lod=("y",), x=normal(1, 3), y=x)
     case("lstm", lambda x: L.dynamic_lstm(L.fc(x, 12), 12)[0], lod=("x",), x=x)
     case(
         "lstm-back", lambda x: L.dynamic_lstm(L.fc(x, 12), 12, use_peepholes=False, is_reverse=True)[0], lod=("x",), x=x

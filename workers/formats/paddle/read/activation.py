@@ -40,7 +40,7 @@ def exact_function(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("round")
 def round_(g: GraphBuilder, layer: Layer) -> Value:
-    """Halves go to the even number in fluid and since Paddle 3, away from zero between; ``decimals`` shift the point."""
+    """Halves go to the even number in fluid and Paddle 3, in between away from zero; ``decimals`` shift the point."""
     x = layer.x()
     if not layer.is_float(x):
         return g.Identity(x)

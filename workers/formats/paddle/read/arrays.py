@@ -44,7 +44,9 @@ def create_array(g: GraphBuilder, layer: Layer) -> Mapping[str, list[Held]]:
 def write_to_array(g: GraphBuilder, layer: Layer) -> Mapping[str, list[Held]]:
     """At an index: in place of what is there, or behind the last."""
     x = layer.x()
-    target = layer.op.inputs.get("Array") or layer.op.outputs["Out"]
+    target = layer.op.inputs.get("Array") or layer.op.outputs.get("Out", [])
+    if len(target) != 1:
+        raise layer.malformed(f"it writes to {len(target)} arrays")
     held = layer.env.find(target[0])
     held = [] if held is None else held
     place = place_of(layer)
@@ -77,7 +79,7 @@ def _inserted(g: GraphBuilder, layer: Layer, sequence: Value, x: Value) -> Value
 
 @reads("read_from_array")
 def read_from_array(g: GraphBuilder, layer: Layer) -> Value:
-    held, place = layer.held("X")[0], place_of(layer)
+    held, place = layer.only("X"), place_of(layer)
     if isinstance(held, list) and place is not None:
         if not -len(held) <= place < len(held):
             raise layer.malformed(f"it reads at {place} of an array of {len(held)}")
@@ -92,7 +94,7 @@ def read_from_array(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("lod_array_length")
 def lod_array_length(g: GraphBuilder, layer: Layer) -> Value:
-    held = layer.held("X")[0]
+    held = layer.only("X")
     if isinstance(held, list):
         return g.constant(np.asarray([len(held)], np.int64))
     return g.Reshape(g.SequenceLength(held), [1])
@@ -101,7 +103,7 @@ def lod_array_length(g: GraphBuilder, layer: Layer) -> Value:
 @reads("tensor_array_to_tensor")
 def tensor_array_to_tensor(g: GraphBuilder, layer: Layer) -> Mapping[str, Value]:
     """Joined or stacked along an axis, with the sizes of the parts."""
-    held, axis, stacked = layer.held("X")[0], layer.integer("axis", 0), layer.flag("use_stack")
+    held, axis, stacked = layer.only("X"), layer.integer("axis", 0), layer.flag("use_stack")
     if isinstance(held, list):
         if not held:
             raise layer.malformed("its array is empty")

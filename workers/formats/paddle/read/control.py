@@ -100,7 +100,7 @@ def choose(g: GraphBuilder, layer: Layer, condition: Value, yes: Branch, no: Bra
 def conditional_block(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
     """A variable that had a value before keeps it when the condition fails; others wait for select_input."""
     block = _block(layer)
-    condition = layer.all("Cond")[0]
+    condition = layer.x("Cond")
     names = layer.op.outputs.get("Out", [])
     written = {name for op in block.ops for name in touched(layer.scope.program, op)[1]}
     kept = [name for name in names if name in written and isinstance(layer.env.find(name), ir.Value)]
@@ -119,7 +119,10 @@ def conditional_block(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[He
 @reads("select_input")
 def select_input(g: GraphBuilder, layer: Layer) -> Held:
     """Mask 0 takes the first input, 1 the second. All that choose between the same two blocks share one If."""
-    no, yes = layer.held("X")
+    pair = layer.held("X")
+    if len(pair) != 2:
+        raise layer.malformed(f"it chooses between {len(pair)} values")
+    no, yes = pair
     chosen = layer.scope.chosen.get((id(no), id(yes)))
     if chosen is not None:
         return chosen
@@ -129,13 +132,13 @@ def select_input(g: GraphBuilder, layer: Layer) -> Held:
     for side, word in ((1, "then"), (0, "else")):
         branch = Branch(g.inner(f"{layer.name}_{word}"))
         envs: dict[int, Any] = {}
-        for pair in pairs:
-            branch.values.append(_left(layer, branch.g, pair[side], envs))
+        for sides in pairs:
+            branch.values.append(_left(layer, branch.g, sides[side], envs))
         branches.append(branch)
     outputs = choose(g, layer, condition, *branches)
     for (a, b), output in zip(pairs, outputs, strict=True):
         layer.scope.chosen[id(a), id(b)] = output
-    layer.scope.held.extend(part for pair in pairs for part in pair)
+    layer.scope.held.extend(part for both in pairs for part in both)
     return layer.scope.chosen[id(no), id(yes)]
 
 
@@ -174,7 +177,10 @@ def _left(layer: Layer, g: GraphBuilder, held: Held, envs: dict[int, Any]) -> Va
 def while_(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
     """The variables that the block writes and that exist before it run round; the rest is read from around."""
     block = _block(layer)
-    (condition,) = layer.op.inputs.get("Condition", [""])
+    tested = layer.op.inputs.get("Condition", [])
+    if len(tested) != 1:
+        raise layer.malformed(f"it has {len(tested)} conditions")
+    (condition,) = tested
     written = {name for op in block.ops for name in touched(layer.scope.program, op)[1]}
     names = sorted(name for name in written if name != condition and layer.env.find(name) is not None)
     arrays = {name for name, var in layer.scope.program.vars.items() if var.kind == ARRAY}

@@ -104,6 +104,8 @@ def index_put(g: GraphBuilder, layer: Layer) -> Value:
         return g.Where(indices[0], g.Reshape(value, [1] * max(layer.rank(x), 1)), x)
     if any(layer.element(index) == BOOL for index in indices):
         raise layer.unsupported("its indices mix numbers with masks")
+    if not indices:
+        raise layer.malformed("it has no indices")
     wide = [cast(g, index, I64) for index in indices]
     total = wide[0]
     for other in wide[1:]:

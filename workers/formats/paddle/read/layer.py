@@ -110,6 +110,13 @@ class Layer:
         names = self.op.inputs.get(slot) or self.op.inputs.get(slot.lower()) or []
         return [self.env[name] for name in names]
 
+    def only(self, slot: str) -> Held:
+        """What stands in a slot that takes one thing, tensor or array."""
+        found = self.held(slot)
+        if len(found) != 1:
+            raise self.malformed(f"its slot {slot} has {len(found)} values instead of one")
+        return found[0]
+
     def all(self, slot: str) -> list[Value]:
         """The tensors of a slot, none when it is empty."""
         found = self.held(slot)

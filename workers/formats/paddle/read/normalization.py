@@ -154,7 +154,7 @@ def norm(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 
 @reads("l1_norm", "squared_l2_norm")
 def whole_norm(g: GraphBuilder, layer: Layer) -> Value:
-    return g.Reshape(g.op("ReduceL1" if layer.op.type == "l1_norm" else "ReduceSumSquare", layer.x(), keepdims=0), [1])
+    return g.op("ReduceL1" if layer.op.type == "l1_norm" else "ReduceSumSquare", layer.x(), keepdims=0)
 
 
 # --- fused ------------------------------------------------------------------------------------------------------------

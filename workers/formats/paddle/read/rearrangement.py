@@ -73,7 +73,7 @@ def _factor(layer: Layer, key: str) -> int:
 
 @reads("space_to_depth")
 def space_to_depth(g: GraphBuilder, layer: Layer) -> Value:
-    """Darknet's reorg: channels are spread over blocks of a larger picture, whose memory is then read as a smaller one."""
+    """Darknet's reorg: channels spread over blocks of a larger picture, whose memory is then read as a smaller one."""
     x, size = layer.x(), _factor(layer, "blocksize")
     layer.rank(x, 4)
     batch = layer.shape(x)[0]

@@ -172,6 +172,8 @@ def _constant(layer: Layer, slot: str) -> Array:
     array = GraphBuilder.const(layer.x(slot))
     if array is None:
         raise layer.unsupported(f"its {slot} is computed in the graph, not stored")
+    if array.ndim != 2:
+        raise layer.malformed(f"its {slot} has {array.ndim} axes")
     return array
 
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from workers.formats.paddle.read.dims import times
 from workers.formats.paddle.read.layer import BOOL, F32, I32, I64, Layer, Value, cast, reads
-from workers.formats.paddle.read.vectors import contents, fixed, numbers, reshaped
+from workers.formats.paddle.read.vectors import contents, fixed, integer, numbers, reshaped
 from workers.hub.graph import GraphBuilder
 
 REDUCTIONS = {
@@ -94,6 +94,8 @@ def logsumexp(g: GraphBuilder, layer: Layer) -> Value:
 def p_norm(g: GraphBuilder, layer: Layer) -> Value:
     """The p-th root of the sum of p-th powers along an axis, or of all elements (``asvector``)."""
     x, order, keep = layer.x(), layer.attr("porder", 2.0), layer.flag("keepdim")
+    if not isinstance(order, int | float):
+        raise layer.malformed(f"its porder is {order!r}")
     order = float(order)
     if layer.flag("asvector"):
         axes = list(range(layer.rank(x)))
@@ -141,7 +143,7 @@ def dist(g: GraphBuilder, layer: Layer) -> Value:
 @reads("arg_max", "arg_min")
 def arg_max(g: GraphBuilder, layer: Layer) -> Value:
     x = layer.x()
-    (axis,) = fixed(layer, numbers(g, layer, "axis", "Axis", default=[-1]), "its axis") or [-1]
+    axis = integer(g, layer, "axis", "Axis", -1)
     operator = "ArgMax" if layer.op.type == "arg_max" else "ArgMin"
     keep = layer.flag("keepdims")
     rank = layer.rank(x)
@@ -207,7 +209,7 @@ def _line(g: GraphBuilder, layer: Layer, x: Value, default: int) -> tuple[Value,
     """The tensor, flattened if asked for, and the axis along which it runs."""
     if layer.flag("flatten"):
         return reshaped(g, layer, x, [times(layer.shape(x))]), 0
-    (axis,) = fixed(layer, numbers(g, layer, "axis", "AxisTensor", default=[default]), "its axis")
+    axis = integer(g, layer, "axis", "AxisTensor", default)
     return x, layer.axis(axis, layer.rank(x))
 
 

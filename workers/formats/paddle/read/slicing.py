@@ -33,8 +33,11 @@ def slice_(g: GraphBuilder, layer: Layer) -> Result:
 
 def _of_list(g: GraphBuilder, layer: Layer, items: Sequence[Value]) -> Result:
     """A part of an array of tensors."""
-    (start,) = fixed(layer, numbers(g, layer, "starts", "StartsTensor", "StartsTensorList"), "its start")
-    (end,) = fixed(layer, numbers(g, layer, "ends", "EndsTensor", "EndsTensorList"), "its end")
+    starts = fixed(layer, numbers(g, layer, "starts", "StartsTensor", "StartsTensorList"), "its start")
+    ends = fixed(layer, numbers(g, layer, "ends", "EndsTensor", "EndsTensorList"), "its end")
+    if len(starts) != 1 or len(ends) != 1 or not -len(items) <= starts[0] < len(items):
+        raise layer.malformed(f"it takes {starts} to {ends} of an array of {len(items)}")
+    start, end = starts[0], ends[0]
     if layer.integers("decrease_axis"):
         return items[start]
     return {"Out": [list(items[start:end])]}

@@ -5,8 +5,8 @@
 import numpy as np
 import paddle
 
-from operator_cases import case, normal, whole
-from operator_cases.detection import raw
+from operator_cases import boxes, case, normal, positive, whole
+from operator_cases.detection import raw, scores
 
 
 def constant(array, dtype="float32"):
@@ -136,3 +136,130 @@ def old():
         "gru_unit", {"Input": [x], "HiddenPrev": [h], "Weight": [constant(np.linspace(-1, 1, 48).reshape(4, 12))]},
         {"activation": 2, "gate_activation": 1}, {"Gate": "float32", "ResetHiddenPrev": "float32", "Hidden": "float32"}),
          only="old", x=normal("N", 12), h=normal("N", 4))  # fmt: skip
+    more()
+
+
+def more():
+    x = normal("N", 4)
+    case(
+        "old-fc",
+        lambda x: raw(
+            "fc",
+            {"Input": [x], "W": [constant(np.linspace(-1, 1, 12).reshape(4, 3))], "Bias": [constant([0.1, 0.2, 0.3])]},
+            {"in_num_col_dims": 1, "activation_type": "relu"},
+            {"Out": "float32"},
+        ),
+        only="old",
+        x=x,
+    )
+    case(
+        "old-mat-sub",
+        lambda x: raw(
+            "fusion_squared_mat_sub",
+            {"X": [x], "Y": [constant(np.linspace(-1, 1, 12).reshape(4, 3))]},
+            {"scalar": 0.5},
+            {"SquaredX": "float32", "SquaredY": "float32", "SquaredXY": "float32", "Out": "float32"},
+        )[3:],
+        only="old",
+        x=x,
+    )
+    for kind in ("l1_norm", "squared_l2_norm"):
+        case("old-" + kind, simple(kind), only="old", x=normal(3, 4))
+    case(
+        "old-average-scale",
+        lambda x: raw(
+            "moving_average_abs_max_scale", {"X": [x]}, {"is_test": True}, {"Out": "float32", "OutScale": "float32"}
+        )[:1],
+        only="old",
+        x=x,
+    )
+    case(
+        "old-dequantize-abs-max",
+        lambda x: raw(
+            "dequantize_abs_max",
+            {"X": [paddle.cast(x, "int8")], "Scale": [constant([0.7])]},
+            {"max_range": 127.0},
+            {"Out": "float32"},
+        ),
+        only="old",
+        x=whole(-9, 9, "N", 4),
+    )
+    case(
+        "old-fake-quantize",
+        lambda x: raw(
+            "fake_quantize_abs_max",
+            {"X": [x]},
+            {"bit_length": 8, "round_type": 1},
+            {"Out": "float32", "OutScale": "float32"},
+        )[:1],
+        only="old",
+        x=normal(3, 4),
+    )
+    case(
+        "old-nms",
+        lambda b, s: raw(
+            "multiclass_nms2",
+            {"BBoxes": [b], "Scores": [s]},
+            {
+                "score_threshold": 0.1,
+                "nms_top_k": 6,
+                "keep_top_k": 7,
+                "nms_threshold": 0.3,
+                "normalized": True,
+                "nms_eta": 1.0,
+                "background_label": 0,
+            },
+            {"Out": "float32", "Index": "int32"},
+        ),
+        only="old",
+        b=boxes("N", 8, 4),
+        s=scores("N", 3, 8),
+    )
+    case(
+        "old-prelu-element",
+        lambda x: raw(
+            "prelu",
+            {"X": [x], "Alpha": [constant(np.linspace(0, 1, 4).reshape(1, 4))]},
+            {"mode": "element"},
+            {"Out": "float32"},
+        ),
+        only="old",
+        x=x,
+    )
+    case("old-minus", lambda x: raw("minus", {"X": [x], "Y": [x * 3]}, {}, {"Out": "float32"}), only="old", x=x)
+    case("old-fill-zeros-like", simple("fill_zeros_like"), only="old", x=x)
+    case("det", paddle.linalg.det, x=normal("N", 3, 3))
+    case(
+        "cross-entropy",
+        lambda x, y: paddle.nn.functional.softmax_with_cross_entropy(x, y, return_softmax=True)[1],
+        x=x,
+        y=whole(0, 4, "N", 1),
+    )
+    case("fill-diagonal", lambda x: paddle._C_ops.fill_diagonal(x, 2.0, 0, False), only="new", x=normal(3, 4))
+    case("copysign", lambda x, y: paddle.copysign(x, y), only="new", x=x, y=normal("N", 4))
+    case("lp-pool", lambda x: paddle.nn.functional.lp_pool2d(x, 2.0, 2), only="new", x=positive("N", 2, 4, 6))
+    case("swiglu", lambda x: paddle.incubate.nn.functional.swiglu(x), x=normal("N", 6))
+    case("swiglu-two", lambda x: paddle.incubate.nn.functional.swiglu(x, x * 2), x=normal("N", 6))
+    case("array-joined", joined, x=x)
+    case("logspace", lambda x: x * paddle.logspace(0, 2, 4), x=x)
+    case("conv3d-depthwise", lambda x: paddle.nn.Conv3D(4, 4, 3, groups=4)(x), x=normal("N", 4, 3, 4, 5))
+    case(
+        "baddbmm",
+        lambda i, x, y: paddle.baddbmm(i, x, y, 0.5, 2.0),
+        only="new",
+        i=normal("N", 2, 3),
+        x=normal("N", 2, 4),
+        y=normal("N", 4, 3),
+    )
+    case(
+        "pool3d-mask",
+        lambda x: list(paddle.nn.functional.max_pool3d(x, 2, return_mask=True)),
+        x=normal("N", 2, 4, 4, 6),
+    )
+
+
+def joined(x):
+    rows = paddle.tensor.create_array("float32")
+    for place in range(3):
+        paddle.tensor.array_write(x * place, paddle.full([1], place, "int64"), rows)
+    return paddle.tensor.manipulation.tensor_array_to_tensor(rows, axis=1, use_stack=True)[0]

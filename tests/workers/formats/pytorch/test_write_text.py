@@ -15,6 +15,7 @@ import pytest
 from tests.workers.formats.pytorch import table_layers, table_programs, table_tensors
 from tests.workers.formats.pytorch.runs import Case, built, normal, written
 from workers.formats.pytorch.write.library import helpers
+from workers.formats.pytorch.write.lifetime import release
 from workers.formats.pytorch.write.names import Tree, Wish, class_name, components, identifier
 from workers.hub.graph import GraphBuilder
 
@@ -75,11 +76,24 @@ def test_numbers_in_a_path_become_keys_so_that_the_state_dict_has_the_source_nam
     assert '"layer1.0.conv.weight"' in header and '"layer1.1.conv.weight"' in header
 
 
-def test_a_variable_taken_over_in_place_is_called_after_its_last_value(tmp_path: Path) -> None:
+def test_a_variable_taken_over_is_called_after_its_last_value(tmp_path: Path) -> None:
     written(small_net(), tmp_path)
     forward = (tmp_path / "model.py").read_text()
-    assert "block1_out = self.block1.conv_3x3(data)" in forward
-    assert "block1_out = self.block1.relu(block1_out)" in forward
+    assert "forward = self.block1.conv_3x3(data)" in forward
+    assert "forward = self.block1.relu(forward)" in forward
+    assert "class_ = self.forward_1(forward)" in forward
+
+
+def test_tensors_are_let_go_behind_their_last_use() -> None:
+    statements = [
+        (0, "a = f(x)"), (0, "n = a.shape[0]"), (0, "b = a + x"), (0, "if n > 1:"), (1, "b = f(b)"), (0, "else:"),
+        (1, "c = f(a)"), (0, "d = f(x)"), (0, "e = [f(each) for each in d]"), (0, "g = f(e)"), (0, "h = f(g)"),
+        (0, "return h"),
+    ]  # fmt: skip
+    released = [line for _, line in release(statements, {"x", "n"})]
+    assert [line for line in released if line.startswith("del ")] == ["del a", "del e"]
+    assert released.index("del a") == released.index("c = f(a)") + 1
+    assert released.index("del e") == released.index("g = f(e)") + 1
 
 
 def test_outputs_are_named_as_far_as_python_can(tmp_path: Path) -> None:

@@ -19,22 +19,22 @@ PLAIN = {
 
 @writes(*PLAIN)
 def plain(net: NetWriter, node: Node) -> None:
-    net.layer(node, PLAIN[node.op], in_place=True)
+    net.layer(node, PLAIN[node.op])
 
 
 @writes("LeakyRelu")
 def leaky_relu(net: NetWriter, node: Node) -> None:
-    net.layer(node, "nn.LeakyReLU", text.floating(node.f("alpha", 0.01)), in_place=True)
+    net.layer(node, "nn.LeakyReLU", text.floating(node.f("alpha", 0.01)))
 
 
 @writes("Elu")
 def elu(net: NetWriter, node: Node) -> None:
-    net.layer(node, "nn.ELU", text.floating(node.f("alpha", 1.0)), in_place=True)
+    net.layer(node, "nn.ELU", text.floating(node.f("alpha", 1.0)))
 
 
 @writes("Celu")
 def celu(net: NetWriter, node: Node) -> None:
-    net.layer(node, "nn.CELU", text.floating(node.f("alpha", 1.0)), in_place=True)
+    net.layer(node, "nn.CELU", text.floating(node.f("alpha", 1.0)))
 
 
 @writes("Selu")
@@ -42,9 +42,9 @@ def selu(net: NetWriter, node: Node) -> None:
     """nn.SELU has the usual constants built in; with others it is a scaled ELU."""
     alpha, gamma = node.f("alpha", 1.6732632), node.f("gamma", 1.0507010)
     if abs(alpha - 1.6732632) < 1e-6 and abs(gamma - 1.0507010) < 1e-6:
-        net.layer(node, "nn.SELU", in_place=True)
+        net.layer(node, "nn.SELU")
     else:
-        net.set(node, f"{text.floating(gamma)} * F.elu({net.x(node)}, {text.floating(alpha)})", in_place=True)
+        net.set(node, f"{text.floating(gamma)} * F.elu({net.x(node)}, {text.floating(alpha)})")
 
 
 @writes("HardSigmoid")
@@ -52,10 +52,10 @@ def hard_sigmoid(net: NetWriter, node: Node) -> None:
     """nn.Hardsigmoid is relu6(x + 3) / 6: slope 1/6, offset 1/2."""
     alpha, beta = node.f("alpha", 0.2), node.f("beta", 0.5)
     if np.float32(alpha) == np.float32(1 / 6) and beta == 0.5:
-        net.layer(node, "nn.Hardsigmoid", in_place=True)
+        net.layer(node, "nn.Hardsigmoid")
         return
     line = f"{text.floating(alpha)} * {net.x(node)} + {text.floating(beta)}"
-    net.set(node, f"torch.clamp({line}, 0.0, 1.0)", in_place=True)
+    net.set(node, f"torch.clamp({line}, 0.0, 1.0)")
 
 
 @writes("Softplus")
@@ -64,25 +64,25 @@ def softplus(net: NetWriter, node: Node) -> None:
     if node.dtype() is D.DOUBLE:
         net.set(node, f"torch.logaddexp({net.x(node)}, torch.zeros_like({net.x(node)}))")
     else:
-        net.layer(node, "nn.Softplus", in_place=True)
+        net.layer(node, "nn.Softplus")
 
 
 @writes("Gelu")
 def gelu(net: NetWriter, node: Node) -> None:
     tanh = node.s("approximate", "none") == "tanh"
-    net.layer(node, "nn.GELU", approximate='"tanh"' if tanh else None, in_place=True)
+    net.layer(node, "nn.GELU", approximate='"tanh"' if tanh else None)
 
 
 @writes("ThresholdedRelu")
 def thresholded_relu(net: NetWriter, node: Node) -> None:
-    net.layer(node, "nn.Threshold", text.floating(node.f("alpha", 1.0)), "0.0", in_place=True)
+    net.layer(node, "nn.Threshold", text.floating(node.f("alpha", 1.0)), "0.0")
 
 
 @writes("Shrink")
 def shrink(net: NetWriter, node: Node) -> None:
     bias, lambd = node.f("bias"), node.f("lambd", 0.5)
     if bias == lambd and node.dtype() in FLOATS:
-        net.layer(node, "nn.Softshrink", text.floating(lambd), in_place=True)
+        net.layer(node, "nn.Softshrink", text.floating(lambd))
         return
     call = text.call(net.helper("shrink"), net.x(node), text.floating(bias), text.floating(lambd))
     net.set(node, f"{call}.to({net.x(node)}.dtype)" if node.dtype() in INTEGERS else call)
@@ -94,10 +94,10 @@ def clip(net: NetWriter, node: Node) -> None:
     bounds = [net.scalar(low, 1), net.scalar(high, 1)]
     numbers = [None if bound is None else float(bound.removeprefix('float("').removesuffix('")')) for bound in bounds]
     if numbers == [0.0, 6.0] and node.dtype() in FLOATS:
-        net.layer(node, "nn.ReLU6", in_place=True)
+        net.layer(node, "nn.ReLU6")
         return
     if numbers == [0.0, None] and high is None:
-        net.layer(node, "nn.ReLU", in_place=True)
+        net.layer(node, "nn.ReLU")
         return
     literal = all(value is None or bound is not None for value, bound in zip((low, high), bounds, strict=True))
     given = bounds if literal else [None if value is None else net.tensor(value) for value in (low, high)]
@@ -105,9 +105,9 @@ def clip(net: NetWriter, node: Node) -> None:
         net.alias_of(node.outputs[0], node.x(0))
         return
     if None not in given:
-        net.set(node, text.call("torch.clamp", net.x(node), *given), in_place=True)
+        net.set(node, text.call("torch.clamp", net.x(node), *given))
         return
-    net.set(node, text.call("torch.clamp", net.x(node), min=given[0], max=given[1]), in_place=True)
+    net.set(node, text.call("torch.clamp", net.x(node), min=given[0], max=given[1]))
 
 
 @writes("PRelu", only_if=rank_known)
@@ -119,7 +119,7 @@ def prelu(net: NetWriter, node: Node) -> None:
         if slope.size == 1 or (rank >= 2 and shape[1] == slope.size):
             weight = weight_of(node.x(1), view=lambda array: array.reshape(-1), note="flat")
             count = None if slope.size == 1 else int(slope.size)
-            net.layer(node, "nn.PReLU", *([] if count is None else [count]), state={"weight": weight}, in_place=True)
+            net.layer(node, "nn.PReLU", *([] if count is None else [count]), state={"weight": weight})
             return
     x = net.x(node)
     net.set(node, f"torch.where({x} >= 0, {x}, {net.parameter(node, 1)} * {x})")
@@ -128,7 +128,7 @@ def prelu(net: NetWriter, node: Node) -> None:
 @writes("Softmax", "LogSoftmax")
 def softmax(net: NetWriter, node: Node) -> None:
     function = "nn.Softmax" if node.op == "Softmax" else "nn.LogSoftmax"
-    net.layer(node, function, dim=axis(node, -1), in_place=True)
+    net.layer(node, function, dim=axis(node, -1))
 
 
 @writes("Hardmax")

@@ -25,12 +25,12 @@ INFIX = {
 
 @writes(*UNARY)
 def unary(net: NetWriter, node: Node) -> None:
-    net.set(node, f"{UNARY[node.op]}({net.x(node)})", in_place=node.op not in ("IsNaN", "Not"))
+    net.set(node, f"{UNARY[node.op]}({net.x(node)})")
 
 
 @writes("Neg")
 def neg(net: NetWriter, node: Node) -> None:
-    net.set(node, f"-{net.x(node)}", in_place=True)
+    net.set(node, f"-{net.x(node)}")
 
 
 @writes("Identity")

@@ -67,6 +67,8 @@ class NetWriter:
         self.helpers: set[str] = set()
         # A variable that in-place operators take over is in the end called after the last of its values.
         self.renamed: dict[str, str] = {}
+        # Variables of Python integers: they hold no memory.
+        self.sizes: set[str] = set()
         self.depth = 0
         # How the present node's operands of wide unsigned types are given: as int64, with the highest bit flipped.
         self.carried = False
@@ -115,6 +117,7 @@ class NetWriter:
         for item in ints.items:
             if len(item.text) > LONGEST_INLINE and not item.text.isidentifier():
                 name = self.fresh(value.name or "size")
+                self.sizes.add(name)
                 self.line(f"{name} = {item.text}")
                 item = Int(name, item.natural)
             items.append(item)
@@ -231,11 +234,14 @@ class NetWriter:
             self.line("pass")
         self.depth -= 1
 
-    def set(self, node: Node, expression: str, index: int = 0, *, in_place: bool = False) -> None:
-        """Assign output ``index``. ``in_place``: the result may take over the variable of the node's first input."""
+    def set(self, node: Node, expression: str, index: int = 0) -> None:
+        """Assign output ``index``; an only one takes over the variable of the first input where that ends here.
+
+        So ``forward`` lets go of what it has used, and PyTorch computes in memory that is still in the cache.
+        """
         value = self._merged.get(node.outputs[index], node.outputs[index])
         expression = self._narrowed(value, expression)
-        if in_place and self._ends(node):
+        if len(node.outputs) == 1 and self._ends(node):
             self._names[value] = self._names[node.x(0)]
             self.renamed[self._names[value]] = value.name or ""
         self.line(f"{self.name_of(value)} = {expression}")
@@ -282,7 +288,9 @@ class NetWriter:
 
     def _ends(self, node: Node) -> bool:
         """Whether ``node`` is the last to read its first input, so that the variable can be used again."""
-        value, output = node.x(0), node.outputs[0]
+        value, output = node.input(0), node.outputs[0]
+        if value is None or not all(isinstance(each.type, ir.TensorType) for each in (value, output)):
+            return False
         name = self._names.get(value, "")
         producer = value.producer()
         return (
@@ -321,17 +329,16 @@ class NetWriter:
         word: str = "act",
         state: Mapping[str, Weight] | None = None,
         x: str | None = None,
-        in_place: bool = False,
         **keywords: Any,
     ) -> None:
         """A submodule and its call: ``y = self.conv1(x)``; a plain function call inside a layer of many steps."""
         x = x or self.x(node)
         functional = None if state else FUNCTIONAL.get(function)
         if functional is not None and self._sizes[layer_of(node.raw)] > MANY:
-            self.set(node, text.call(functional, x, *arguments, **keywords), in_place=in_place)
+            self.set(node, text.call(functional, x, *arguments, **keywords))
             return
         constructor = text.call(function, *arguments, **keywords)
-        self.set(node, f"{self.module(node, constructor, word, state)}({x})", in_place=in_place)
+        self.set(node, f"{self.module(node, constructor, word, state)}({x})")
 
     def weight(self, value: ir.Value, *, trainable: bool = False, weight: Weight | None = None) -> str:
         """An initialiser that is used by an expression: a parameter where training would change it, else a buffer."""

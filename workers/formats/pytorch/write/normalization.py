@@ -49,7 +49,7 @@ def batch_normalization(net: NetWriter, node: Node) -> None:
     net.layer(
         node, f"nn.{NORMS[node.rank]}", state["running_mean"].shape[0], eps=epsilon(node),
         momentum=None if abs(momentum - 0.1) < 1e-6 else text.floating(round(momentum, 6)),
-        affine=None if affine else False, word="norm", state=state, in_place=True,
+        affine=None if affine else False, word="norm", state=state,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def instance_normalization(net: NetWriter, node: Node) -> None:
         state = {"weight": weight_of(node.x(1)), "bias": weight_of(node.x(2))}
         net.layer(
             node, f"nn.{INSTANCE[node.rank]}", state["weight"].shape[0], eps=epsilon(node), affine=True, word="norm",
-            state=state, in_place=True,
+            state=state,
         )  # fmt: skip
         return
     given = [net.x(node), f"{net.x(node)}.shape[1]", net.parameter(node, 1), net.parameter(node, 2)]
@@ -87,7 +87,7 @@ def layer_normalization(net: NetWriter, node: Node) -> None:
         state = {"weight": weight_of(node.x(1))} | ({} if bias is None else {"bias": weight_of(bias)})
         net.layer(
             node, "nn.LayerNorm", sizes if len(sizes) > 1 else sizes[0], eps=epsilon(node),
-            bias=False if bias is None else None, word="norm", state=state, in_place=True,
+            bias=False if bias is None else None, word="norm", state=state,
         )  # fmt: skip
     else:
         given = [net.x(node), sizes, net.x(node, 1), net.opt(node, 2) or "None"]
@@ -110,7 +110,7 @@ def group_normalization(net: NetWriter, node: Node) -> None:
     if node.const(1) is not None and node.const(2) is not None:
         state = {"weight": weight_of(node.x(1)), "bias": weight_of(node.x(2))}
         channels = state["weight"].shape[0]
-        net.layer(node, "nn.GroupNorm", groups, channels, eps=epsilon(node), word="norm", state=state, in_place=True)
+        net.layer(node, "nn.GroupNorm", groups, channels, eps=epsilon(node), word="norm", state=state)
         return
     given = [net.x(node), groups, net.x(node, 1), net.x(node, 2)]
     net.set(node, text.call("F.group_norm", *given, eps=epsilon(node)))
@@ -125,7 +125,6 @@ def lrn(net: NetWriter, node: Node) -> None:
     if size % 2 and (node.rank or 0) >= 3:
         net.layer(
             node, "nn.LocalResponseNorm", size, alpha=settings[0], beta=settings[1], k=settings[2], word="norm",
-            in_place=True,
         )  # fmt: skip
         return
     net.set(node, text.call(net.helper("local_response_norm"), net.x(node), size, *settings))

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.layout import WIDTH, wrap
 from workers.formats.pytorch.write.library import closure
+from workers.formats.pytorch.write.lifetime import release
 from workers.formats.pytorch.write.names import Tree, Wish, access, class_name, unique
 from workers.formats.pytorch.write.net import TOKEN, NetWriter
 from workers.formats.pytorch.write.types import TYPES
@@ -160,12 +161,10 @@ def _class(net: NetWriter, tree: Tree, name: str, inputs: Sequence[str], results
     def resolve(line: str) -> str:
         return TOKEN.sub(lambda match: access(tree.paths[int(match.group(1))]), line)
 
-    for depth, statement in net.statements:
-        lines += wrap(resolve(statement), 8 + 4 * depth)
-    if results:
-        lines += wrap(f"return {resolve(', '.join(results))}", 8)
-    else:
-        lines.append("        return None")
+    end = f"return {resolve(', '.join(results))}" if results else "return None"
+    statements = [(depth, resolve(statement)) for depth, statement in net.statements]
+    for depth, statement in release([*statements, (0, end)], net.sizes | set(inputs)):
+        lines += wrap(statement, 8 + 4 * depth)
     return lines
 
 

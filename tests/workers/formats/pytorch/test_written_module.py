@@ -11,14 +11,20 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from tests.workers.formats.pytorch.runs import normal, torch_toolchain, written
+from tests.workers.formats.pytorch.runs import torch_toolchain, written
 from workers.hub.graph import GraphBuilder
+from workers.hub.node import Array
 
 pytestmark = pytest.mark.xdist_group("torch-modules")
 
 
 def classifier() -> ir.Model:
     """Convolution, batch norm, activation, pooling, a dense layer, softmax: trained in the tests."""
+    rng = np.random.default_rng(11)  # of its own: what it learns must not hang on which tests ran before
+
+    def normal(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(np.float32)
+
     g = GraphBuilder("classifier")
     x = g.input("data", ["batch", 3, 8, 8])
     ones = np.ones(4, np.float32)

@@ -35,6 +35,7 @@ from workers.hub.normalise import (
     order,
     padding,
     pooling,
+    quantised,
     scalars,
     sources,
 )
@@ -60,6 +61,7 @@ PASSES: tuple[Pass, ...] = (
     fold.fold_constants,
     branches.inline_branches,
     scalars.make_scalars,
+    quantised.unpack_quantised,
     dequantise.dequantise,
     identity.remove_identities,
     dead.remove_dead,

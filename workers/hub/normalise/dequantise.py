@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from workers.hub.graph import GraphBuilder, Value
+from workers.hub.graph import GraphBuilder
 from workers.hub.node import Array, Node, constant_of
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.opset.edit import take_over
@@ -28,7 +28,6 @@ def dequantise(model: ir.Model, options: Options) -> list[Change]:
     if not options.dequantize:
         return []
     graph = model.graph
-    _unpack(graph)
     _free_inputs(graph)
     real: dict[ir.Value, tuple[ir.Value, ir.Node]] = {}
     done = []
@@ -37,32 +36,6 @@ def dequantise(model: ir.Model, options: Options) -> list[Change]:
             done.append(layer_of(raw))
     _free_outputs(graph, real)
     return changed("dequantize", "Quantised layers compute in floats, as the options ask.", done)
-
-
-def _unpack(graph: ir.Graph) -> None:
-    """QLinearConv and QLinearMatMul become their float operators between conversions."""
-    builder = GraphBuilder(graph=graph)
-    for raw in list(graph):
-        if raw.domain or raw.op_type not in ("QLinearConv", "QLinearMatMul"):
-            continue
-        node, g = Node(raw), builder.ahead_of(raw)
-        with g.layer(layer_of(raw), layer_type_of(raw)):
-            a = g.DequantizeLinear(*node.inputs[0:3])
-            axis = 0 if raw.op_type == "QLinearConv" else -1
-            b = g.DequantizeLinear(*node.inputs[3:6], axis=axis)
-            if raw.op_type == "QLinearMatMul":
-                y = g.MatMul(a, b)
-            else:
-                attributes = {name: each.value for name, each in raw.attributes.items()}
-                y = g.Conv(a, b, _bias(g, node), **attributes)
-            take_over(raw.outputs[0], g.QuantizeLinear(y, *node.inputs[6:8]))
-        graph.remove(raw, safe=True)
-
-
-def _bias(g: GraphBuilder, node: Node) -> Value | None:
-    """Integers of the scale of the product."""
-    bias = node.input(8)
-    return None if bias is None else g.Mul(g.Cast(bias, to=1), g.Mul(node.x(1), node.x(4)))
 
 
 def _free_inputs(graph: ir.Graph) -> None:

@@ -2,7 +2,7 @@
 
 ``ONNXHUB_HOME`` (default ``~/.local/share/onnxhub``), ``ONNXHUB_JOB_SECONDS`` (3600), ``ONNXHUB_JOB_MEMORY_MB`` (0:
 three quarters of the machine's), ``ONNXHUB_JOB_DISK_MB`` (65536), ``ONNXHUB_REQUIRE_SANDBOX`` (0; 1: a job is refused
-where a layer of the sandbox does not hold).
+where a layer of the sandbox does not hold), ``ONNXHUB_MODEL_CODE`` (1; 0: uploaded source code is never run).
 """
 
 from __future__ import annotations
@@ -64,4 +64,5 @@ def engine_environment() -> dict[str, str]:
         "PYTHONPATH": str(SOURCE),
         "ONNXHUB_TOOLCHAINS": str(toolchains.home()),
         "ONNXHUB_REQUIRE_SANDBOX": str(int(sandbox_required())),
+        "ONNXHUB_MODEL_CODE": str(number("ONNXHUB_MODEL_CODE", 1)),
     }

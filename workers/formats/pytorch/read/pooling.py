@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -169,17 +171,37 @@ def adaptive_avg_pool(g: GraphBuilder, layer: Layer, self: Value, output_size: A
 
 @reads("aten::adaptive_max_pool1d", "aten::adaptive_max_pool2d", "aten::adaptive_max_pool3d")
 def adaptive_max_pool(g: GraphBuilder, layer: Layer, self: Value, output_size: Any) -> tuple[Value, Value]:
+    """The maxima and their positions within the plane."""
     made = _adaptive(g, layer, self, output_size, "Max")
     n = _sums(layer)
     x, added = _spatial(g, layer, self, n)
-    sizes = [layer.dim(x, axis + 2) for axis in range(n)]
-    target = layer.integers(output_size, n)
-    if any(isinstance(s, Sym) or s % t for s, t in zip(sizes, target, strict=True)):
-        return made, made
-    kernel = [int(s) // t for s, t in zip(sizes, target, strict=True) if isinstance(s, int)]
-    _, indices = g.ops("MaxPool", x, outputs=2, kernel_shape=kernel, strides=kernel)
-    indices = _within_plane(g, layer, x, indices, n)
+    target = output_size if isinstance(output_size, list | tuple) else [output_size] * n
+    target = [*target] * n if len(target) == 1 and n > 1 else target
+    if all(size is not None and layer.integer(size) == 1 for size in target):
+        first = g.ArgMax(g.Reshape(x, [0, 0, -1]), axis=2, keepdims=1)
+        indices = g.Unsqueeze(first, list(range(3, 2 + n))) if n > 1 else first
+    else:
+        sizes = [layer.static(x, axis + 2, "a size that its bins follow from") for axis in range(n)]
+        counts = [size if each is None else layer.integer(each) for size, each in zip(sizes, target, strict=True)]
+        indices = _places(g, layer, x, sizes, counts)
     return made, g.Squeeze(indices, [0]) if added else indices
+
+
+def _places(g: GraphBuilder, layer: Layer, x: Value, sizes: Sequence[int], counts: Sequence[int]) -> Value:
+    """Positions of the first maximum of every bin: by one pooling where the bins are equal, else bin by bin."""
+    n = len(sizes)
+    if all(size % count == 0 for size, count in zip(sizes, counts, strict=True)):
+        kernel = [size // count for size, count in zip(sizes, counts, strict=True)]
+        _, indices = g.ops("MaxPool", x, outputs=2, kernel_shape=kernel, strides=kernel)
+        return _within_plane(g, layer, x, indices, n)
+    layer.bounded(int(np.prod(counts)) << 12)  # each bin is a few nodes
+    plane, found = np.arange(int(np.prod(sizes))).reshape(sizes), []
+    for cell in itertools.product(*(_bins(size, count) for size, count in zip(sizes, counts, strict=True))):
+        lows, highs = [low for low, _ in cell], [high for _, high in cell]
+        inside = g.Reshape(g.Slice(x, lows, highs, list(range(2, 2 + n))), [0, 0, -1])
+        places = plane[tuple(slice(*ends) for ends in cell)].reshape(-1)
+        found.append(g.Gather(g.constant(places), g.ArgMax(inside, axis=2, keepdims=1), axis=0))
+    return g.Reshape(g.Concat(*found, axis=2), [0, 0, *counts])
 
 
 @reads("aten::max_unpool2d", "aten::max_unpool3d", "aten::max_unpool1d")

@@ -217,21 +217,37 @@ def logcumsumexp(g: GraphBuilder, layer: Layer, self: Value, dim: Any) -> Value:
 
 @reads("aten::cummax", "aten::cummin")
 def cummax(g: GraphBuilder, layer: Layer, self: Value, dim: Any) -> Any:
+    """The largest of the first one, two, three... rows, and the last row that holds it."""
     word = "Max" if layer.type.endswith("max") else "Min"
-    high = float("-inf") if word == "Max" else float("inf")
-    made = _cumulated(g, layer, self, dim, f"Reduce{word}", high if self.dtype in FLOATS else 0)
-    return made, made
+    wide, axis = _triangle(g, layer, self, dim, _lowest(self) if word == "Max" else _highest(self))
+    places = g.op(f"Arg{word}", wide, axis=axis + 1, keepdims=0, select_last_index=1)
+    return g.op(f"Reduce{word}", wide, [axis + 1], keepdims=0), places
+
+
+def _lowest(x: Value) -> float:
+    dtype = (x.dtype or F32).numpy()
+    return float("-inf") if dtype.kind not in "iu" else int(np.iinfo(dtype).min)
+
+
+def _highest(x: Value) -> float:
+    dtype = (x.dtype or F32).numpy()
+    return float("inf") if dtype.kind not in "iu" else int(np.iinfo(dtype).max)
 
 
 def _cumulated(g: GraphBuilder, layer: Layer, x: Value, dim: Any, op: str, neutral: float) -> Value:
+    wide, axis = _triangle(g, layer, x, dim, neutral)
+    return g.op(op, wide, [axis + 1], keepdims=0)
+
+
+def _triangle(g: GraphBuilder, layer: Layer, x: Value, dim: Any, neutral: float) -> tuple[Value, int]:
+    """Row k holds the first k rows along ``dim``, the others ``neutral``; and the axis."""
     axis = layer.axis(x, dim)
     size = layer.static(x, axis, "the size of the axis that it runs along")
     if size > 1024:
         raise layer.unsupported(f"it runs along {size} elements; 1024 are read")
     rank = layer.rank(x)
     mask = np.tril(np.ones((size, size), np.bool_)).reshape(*[1] * axis, size, size, *[1] * (rank - axis - 1))
-    wide = g.Where(g.constant(mask), g.Unsqueeze(x, [axis]), operand(g, neutral, x.dtype or F32))
-    return g.op(op, wide, [axis + 1], keepdims=0)
+    return g.Where(g.constant(mask), g.Unsqueeze(x, [axis]), operand(g, neutral, x.dtype or F32)), axis
 
 
 @reads("aten::count_nonzero")

@@ -11,7 +11,6 @@ from tests.workers.formats.cases import assert_same, run
 from tests.workers.formats.paddle.recorded import Recorded, recorded
 from workers.formats.paddle.read import coverage, read
 from workers.formats.paddle.read.layer import reads
-from workers.formats.paddle.read.network import run as run_pass
 from workers.hub.provenance import LAYER_TYPE
 
 CASES = recorded()
@@ -40,14 +39,19 @@ def test_every_reading_function_is_recorded(tmp_path: Path, monkeypatch: pytest.
         return find(type_)
 
     monkeypatch.setattr(reads, "find", watched)
-    assert run_pass
     for case in CASES:
         read(case.request(tmp_path / str(case)))
     covered = {rule for type_, rule in reads.rules.items() if type_ in seen}
     assert {rule.__name__ for rule in reads.rules.values() if rule not in covered} == ELSEWHERE
 
 
-ELSEWHERE: set[str] = set()
+# By numpy, in test_read_fused.py.
+ELSEWHERE = {
+    "collect_fpn_proposals", "flash_attn", "fused_attention", "fused_bias_dropout_residual_layer_norm",
+    "fused_dropout_add", "fused_elementwise", "fused_embedding_eltwise_layernorm", "fused_fc_elementwise_layernorm",
+    "fused_feedforward", "fused_softmax_mask", "fusion_transpose_flatten_concat", "gemm_epilogue", "linear_v2",
+    "max_with_index", "multihead_matmul", "random", "rms_norm", "skip_layernorm", "trunc_divide", "variance",
+}  # fmt: skip
 
 
 def test_both_dialects_are_listed() -> None:

@@ -146,7 +146,7 @@ def fused_feedforward(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 @reads("fusion_transpose_flatten_concat")
 def fusion_transpose_flatten_concat(g: GraphBuilder, layer: Layer) -> Value:
     parts = []
-    for x in layer.all("X"):
+    for x in layer.several("X"):
         turned = g.Transpose(x, perm=layer.integers("trans_axis"))
         axis, dims = layer.integer("flatten_axis"), layer.shape(turned)
         parts.append(reshaped(g, layer, turned, [times(dims[:axis]), times(dims[axis:])]))

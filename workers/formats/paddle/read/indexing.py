@@ -190,7 +190,7 @@ def masked_fill(g: GraphBuilder, layer: Layer) -> Value:
 @reads("multiplex")
 def multiplex(g: GraphBuilder, layer: Layer) -> Value:
     """Row i of the input that ids[i] names."""
-    xs, ids = layer.all("X"), cast(g, layer.x("Ids"), I64)
+    xs, ids = layer.several("X"), cast(g, layer.x("Ids"), I64)
     stacked = g.Concat(*(g.Unsqueeze(x, [1]) for x in xs), axis=1)
     return g.GatherND(stacked, reshaped(g, layer, ids, [layer.shape(ids)[0], 1]), batch_dims=1)
 

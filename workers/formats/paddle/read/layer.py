@@ -124,6 +124,13 @@ class Layer:
             raise self.unsupported(f"its {slot} is an array of tensors or comes from a branch not taken")
         return found
 
+    def several(self, slot: str) -> list[Value]:
+        """The tensors of a slot, one at least."""
+        found = self.all(slot)
+        if not found:
+            raise self.malformed(f"its slot {slot} is empty")
+        return found
+
     def maybe(self, slot: str) -> Value | None:
         found = self.all(slot)
         if len(found) > 1:

@@ -114,7 +114,7 @@ def products(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("multi_dot")
 def multi_dot(g: GraphBuilder, layer: Layer) -> Value:
-    first, *rest = layer.all("X")
+    first, *rest = layer.several("X")
     for other in rest:
         first = g.MatMul(first, other)
     return first
@@ -166,7 +166,7 @@ def bilinear_tensor_product(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("einsum")
 def einsum(g: GraphBuilder, layer: Layer) -> Value:
-    return g.Einsum(*layer.all("Operands"), equation=layer.word("equation").replace(" ", ""))
+    return g.Einsum(*layer.several("Operands"), equation=layer.word("equation").replace(" ", ""))
 
 
 @reads("cos_sim")

@@ -74,7 +74,7 @@ def expand_as(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("broadcast_tensors")
 def broadcast_tensors(g: GraphBuilder, layer: Layer) -> list[Value]:
-    xs = layer.all("X")
+    xs = layer.several("X")
     results: list[Value] = []
     for x in xs:
         for other in xs:
@@ -86,7 +86,7 @@ def broadcast_tensors(g: GraphBuilder, layer: Layer) -> list[Value]:
 
 @reads("meshgrid")
 def meshgrid(g: GraphBuilder, layer: Layer) -> list[Value]:
-    xs = layer.all("X")
+    xs = layer.several("X")
     rank = len(xs)
     sizes = [times(layer.shape(x)) for x in xs]
     shapes = [g.Shape(x) if layer.rank(x) else g.constant([1]) for x in xs]

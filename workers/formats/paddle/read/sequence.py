@@ -82,7 +82,7 @@ def sequence_expand(g: GraphBuilder, layer: Layer) -> Value:
 @reads("sequence_concat")
 def sequence_concat(g: GraphBuilder, layer: Layer) -> Value:
     one_sequence(layer)
-    xs = layer.all("X")
+    xs = layer.several("X")
     return g.Concat(*xs, axis=0) if len(xs) > 1 else g.Identity(xs[0])
 
 

@@ -105,9 +105,7 @@ def unsqueeze(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 
 @reads("concat")
 def concat(g: GraphBuilder, layer: Layer) -> Value:
-    xs = layer.all("X")
-    if not xs:
-        raise layer.malformed("it joins nothing")
+    xs = layer.several("X")
     axis = integer(g, layer, "axis", "AxisTensor", 0)
     rank = max(layer.rank(x) for x in xs)
     if len(xs) == 1:
@@ -120,9 +118,7 @@ def concat(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("stack")
 def stack(g: GraphBuilder, layer: Layer) -> Value:
-    xs = layer.all("X")
-    if not xs:
-        raise layer.malformed("it stacks nothing")
+    xs = layer.several("X")
     axis = layer.axis(layer.integer("axis", 0), layer.rank(xs[0]), extra=1)
     return g.Concat(*(g.Unsqueeze(x, [axis]) for x in xs), axis=axis)
 

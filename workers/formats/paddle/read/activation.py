@@ -338,7 +338,7 @@ def clip(g: GraphBuilder, layer: Layer) -> Value:
         bound = layer.real(key, default) if tensor is None else None
         array = g.const(tensor) if tensor is not None else None
         if array is not None and array.size == 1:
-            bound = float(array.reshape(-1)[0])
+            bound = layer.single(array)
         if bound is None and tensor is not None:
             bounds.append(cast(g, scalar(g, tensor), layer.element(x)))
         elif bound is not None and (math.isinf(bound) or not layer.is_float(x)):

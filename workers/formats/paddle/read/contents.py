@@ -126,7 +126,7 @@ def _scale(layer: Layer) -> Known | None:
         array = GraphBuilder.const(tensor)
         if array is None or array.size != 1:
             return None
-        factor = float(array.reshape(-1)[0])
+        factor = layer.single(array)
     if known is None or not factor.is_integer() or not bias.is_integer():
         return None
     if layer.flag("bias_after_scale", True):

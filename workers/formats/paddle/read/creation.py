@@ -135,7 +135,7 @@ def range_(g: GraphBuilder, layer: Layer) -> Value:
     dtype = layer.dtype("dtype", layer.element(ends[0]))
     known = [g.const(value) for value in ends]
     if all(array is not None and array.size == 1 for array in known):
-        start, end, step = (float(array.reshape(-1)[0]) for array in known if array is not None)
+        start, end, step = (layer.single(array) for array in known if array is not None)
         count = (end - start) / step if step and math.isfinite(step) and math.isfinite(end - start) else -1
         layer.bounded(max(math.ceil(count), 0) if step else -1)
         return g.constant(np.arange(start, end, step).astype(dtype.numpy()))
@@ -156,9 +156,9 @@ def linspace(g: GraphBuilder, layer: Layer) -> Value:
     known = g.const(base)
     if any(array is None for array in ends) or (base is not None and known is None):
         raise layer.unsupported("its ends are computed from the data")
-    start, stop = (float(array.reshape(-1)[0]) for array in ends if array is not None)
+    start, stop = (layer.single(array) for array in ends if array is not None)
     line = np.linspace(start, stop, max(count, 0))
-    line = line if known is None else np.power(float(known.reshape(-1)[0]), line)
+    line = line if known is None else np.power(layer.single(known), line)
     return g.constant(line.astype(dtype.numpy()))
 
 
@@ -201,7 +201,7 @@ def _drawn_fixed(g: GraphBuilder, layer: Layer, shape: Sequence[int], dtype: ir.
         array = g.const(tensor)
         if tensor is not None and array is None:
             raise layer.unsupported("its bounds are computed from the data")
-        bounds.append(layer.real(key, default) if array is None else float(array.reshape(-1)[0]))
+        bounds.append(layer.real(key, default) if array is None else layer.single(array))
     return g.RandomUniform(shape=list(shape), low=bounds[0], high=bounds[1], dtype=int(dtype))
 
 

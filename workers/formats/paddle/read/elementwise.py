@@ -276,7 +276,7 @@ def scale(g: GraphBuilder, layer: Layer) -> Value:
     if tensor is not None:
         array = g.const(tensor)
         known = array is not None and array.size == 1
-        factor = float(array.reshape(-1)[0]) if known and array is not None else cast(g, tensor, layer.element(x))
+        factor = layer.single(array) if known and array is not None else cast(g, tensor, layer.element(x))
     after = layer.flag("bias_after_scale", True)
     if bias and not after:
         x = g.Add(x, layer.number(x, bias))

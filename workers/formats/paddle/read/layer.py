@@ -278,6 +278,12 @@ class Layer:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(value).astype(self.element(x).numpy())
 
+    def single(self, array: Array) -> float:
+        """The number in a stored tensor of one element."""
+        if array.size != 1:
+            raise self.malformed(f"a number it takes is a tensor of {array.size} elements")
+        return float(array.reshape(-1)[0])
+
     def is_float(self, x: Value) -> bool:
         return self.element(x) in FLOATS
 

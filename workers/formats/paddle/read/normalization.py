@@ -220,7 +220,7 @@ def dropout(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     if tensor is not None and layer.word("dropout_implementation", "downgrade_in_infer") != "upscale_in_train":
         if array is None:
             return {"Out": g.Mul(x, g.Sub(layer.number(x, 1), cast(g, tensor, layer.element(x))))}
-        return {"Out": g.Mul(x, layer.number(x, 1 - float(array.reshape(-1)[0])))}
+        return {"Out": g.Mul(x, layer.number(x, 1 - layer.single(array)))}
     y = dropped(g, layer, x, "dropout_prob")
     return {"Out": g.Identity(x) if y is x else y}
 

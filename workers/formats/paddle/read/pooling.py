@@ -58,23 +58,31 @@ def windowed(g: GraphBuilder, layer: Layer, x: Value, kernel: list[int], largest
     else:
         attributes |= _explicit(layer, x, kernel, strides, pads, largest)
     found = g.ops("MaxPool" if largest else "AveragePool", x, outputs=places, **attributes)
-    standing = _standing_over(x, kernel, strides, pads, attributes) if not largest and layer.flag("ceil_mode") else None
+    standing = (
+        _standing_over(layer, x, kernel, strides, pads, attributes) if not largest and layer.flag("ceil_mode") else None
+    )
     if standing is not None and attributes["count_include_pad"] and not layer.older(2, 0):
         return [g.Mul(found[0], layer.number(x, standing))]
     return found
 
 
 def _standing_over(
-    x: Value, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], attributes: dict[str, Any]
+    layer: Layer,
+    x: Value,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    attributes: dict[str, Any],
 ) -> Array | None:
     """Of every window its whole size over the size inside of picture and padding; None where all are whole."""
-    given = attributes.get("pads")
+    given, kernel = attributes.get("pads"), attributes["kernel_shape"]
     if given == list(pads) or not isinstance(given, list):
         return None
     axes = len(kernel)
     factor: Array = np.ones([1] * axes)
     for i, size in enumerate(int(dim) for dim in GraphBuilder.shape(x)[2:] if isinstance(dim, int)):
         count = (size + given[i] + given[axes + i] - kernel[i]) // strides[i] + 1
+        layer.bounded(count)
         starts = np.arange(count) * strides[i] - pads[i]
         inside = np.minimum(starts + kernel[i], size + pads[i]) - starts
         factor = factor * (kernel[i] / np.maximum(inside, 1)).reshape([-1 if j == i else 1 for j in range(axes)])

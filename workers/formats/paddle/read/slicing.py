@@ -137,7 +137,7 @@ def pad(g: GraphBuilder, layer: Layer) -> Value:
     if len(pads) != 2 * layer.rank(x):
         raise layer.malformed(f"its paddings are {pads}")
     array = g.const(tensor)
-    value = layer.real("pad_value", 0.0) if array is None else float(array.reshape(-1)[0])
+    value = layer.real("pad_value", 0.0) if array is None else layer.single(array)
     if tensor is not None and array is None:
         return g.Pad(x, pads[::2] + pads[1::2], g.Reshape(cast(g, tensor, layer.element(x)), g.constant(
             np.zeros(0, np.int64))))  # fmt: skip
@@ -169,6 +169,7 @@ def pad_planes(g: GraphBuilder, layer: Layer) -> Value:
 def pad_constant_like(g: GraphBuilder, layer: Layer) -> Value:
     """Y, filled up behind to the shape of X."""
     x, y = layer.x("X"), layer.x("Y")
+    layer.rank(y, layer.rank(x))
     ends = [a - b for a, b in zip(layer.sizes(x), layer.sizes(y), strict=True)]
     return _padded(g, layer, y, [*([0] * len(ends)), *ends], "constant", layer.real("pad_value", 0.0))
 

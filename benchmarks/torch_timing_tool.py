@@ -1,7 +1,10 @@
-"""Time modules in PyTorch: python torch_timing_tool.py OURS FILE.onnx FOLDER RUNS
+"""Convert by onnx2torch, or time one module in PyTorch; each call is a fresh process of one thread.
 
-OURS is a folder with model.py; FILE.onnx is converted by onnx2torch, saved, and both are run by turns on one thread.
-Stand-alone: numpy, torch, onnx and onnx2torch. FOLDER holds in.npz, gets ours.npz and peer.npz; the last line is JSON.
+    python torch_timing_tool.py convert FILE.onnx FOLDER
+    python torch_timing_tool.py time MODULE FOLDER RUNS         MODULE: a folder with model.py, or a saved peer.pt
+
+Stand-alone: numpy, torch, onnx and onnx2torch. FOLDER holds in.npz and gets peer.pt, or the results of the module by
+its name; the last line is JSON.
 """
 
 import json
@@ -12,56 +15,57 @@ from pathlib import Path
 import numpy as np
 import torch  # type: ignore[import-not-found,unused-ignore]
 
-
-def main() -> None:
-    folder, runs = Path(sys.argv[3]), int(sys.argv[4])
-    torch.set_num_threads(1)
-    with np.load(folder / "in.npz") as file:
-        given = [torch.from_numpy(file[name]) for name in file.files]
-    answer: dict[str, object] = {}
-    modules = {}
-    try:
-        modules["peer"] = converted(sys.argv[2], folder, answer)
-    except Exception as error:
-        answer["refused"] = f"{type(error).__name__}: {error}"
-    modules["ours"] = ours(sys.argv[1])
-    times: dict[str, list[float]] = {name: [] for name in modules}
-    for _ in range(runs):
-        for name, module in modules.items():
-            times[name].append(once(module, given, folder / f"{name}.npz"))
-    print(json.dumps({**answer, **{f"{name}_infer": min(each) for name, each in times.items()}}))
+WARM_UP = 2
 
 
-def ours(folder: str) -> "torch.nn.Module":
-    sys.path.insert(0, folder)
-    from model import load  # type: ignore[import-not-found,unused-ignore]
-
-    return load()
-
-
-def converted(path: str, folder: Path, answer: dict[str, object]) -> "torch.nn.Module":
+def converted(path: str, folder: Path) -> "dict[str, object]":
     """Load, convert and save, as one step."""
     import onnx
     from onnx2torch import convert  # type: ignore[import-not-found,unused-ignore]
 
     start = time.perf_counter()
-    module = convert(onnx.load(path)).eval()
+    try:
+        module = convert(onnx.load(path)).eval()
+    except Exception as error:
+        return {"refused": f"{type(error).__name__}: {error}"}
     torch.save(module, folder / "peer.pt")
-    answer["write"] = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-    answer["peak"] = int(peak) * 1024
-    return module
+    return {"write": seconds, "peak": int(peak) * 1024}
 
 
-def once(module: "torch.nn.Module", given: "list[torch.Tensor]", path: Path) -> float:
-    """Seconds of one inference, whose results are kept."""
-    with torch.no_grad():
-        start = time.perf_counter()
-        results = module(*given)
-        seconds = time.perf_counter() - start
+def timed(place: Path, folder: Path, runs: int) -> "dict[str, object]":
+    """The fewest seconds of processor time of one inference: those waiting for a busy machine do not count."""
+    with np.load(folder / "in.npz") as file:
+        given = [torch.from_numpy(file[name]) for name in file.files]
+    module = loaded(place)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(WARM_UP):
+            results = module(*given)
+        for _ in range(runs):
+            start = time.process_time()
+            results = module(*given)
+            seconds.append(time.process_time() - start)
     results = results if isinstance(results, (list, tuple)) else [results]
-    np.savez(path, *[result.numpy() for result in results])
-    return seconds
+    np.savez(folder / f"{place.stem}.npz", *[result.numpy() for result in results])
+    return {"infer": min(seconds)}
+
+
+def loaded(place: Path) -> "torch.nn.Module":
+    if place.suffix == ".pt":
+        return torch.load(place, weights_only=False)
+    sys.path.insert(0, str(place))
+    from model import load  # type: ignore[import-not-found,unused-ignore]
+
+    return load()
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    step, subject, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    answer = converted(subject, folder) if step == "convert" else timed(Path(subject), folder, int(sys.argv[4]))
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,15 @@ def is_params(head):
     return version == 0 and 2 <= size <= 1024 and tag == 8
 
 
+def is_pir(path, head):
+    """A JSON text that says so at its beginning or its end."""
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
+        return False
+    with open(path, "rb") as file:
+        file.seek(max(os.path.getsize(path) - 65536, 0))
+        return b"".join((head + file.read()).split()).find(b'"magic":"pir"') >= 0
+
+
 def find_files(folder, paths):
     """The program, whether it is PIR, and the files of parameters, told apart by content."""
     program, pir, params = None, False, []
@@ -65,7 +74,7 @@ def find_files(folder, paths):
             head = file.read(4096)
         if is_params(head):
             params.append(path)
-        elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        elif is_pir(path, head):
             program, pir = program or path, True
         elif head[:1] == b"\x0a":
             program = program or path

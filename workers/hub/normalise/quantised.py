@@ -47,8 +47,9 @@ def _unpack(g: GraphBuilder, raw: ir.Node) -> None:
     node = Node(raw)
     with g.layer(layer_of(raw), layer_type_of(raw)):
         a = g.DequantizeLinear(*node.inputs[0:3])
-        axis = 0 if node.op == "QLinearConv" else -1
-        b = g.DequantizeLinear(*node.inputs[3:6], axis=axis)
+        # A single scale has no axis, and can be said before opset 13, which brought the attribute.
+        axis = None if node.shape(4) in ((), (1,)) else 0 if node.op == "QLinearConv" else -1
+        b = g.DequantizeLinear(*node.inputs[3:6], **({} if axis is None else {"axis": axis}))
         if node.op == "QLinearMatMul":
             y = g.MatMul(a, b)
         else:

@@ -66,7 +66,7 @@ TRAINED: dict[str, Callable[[Config], Names]] = {
     "SReLU": lambda config: ("t_left", "a_left", "t_right", "a_right"),
     "ParametricSoftplus": lambda config: ("alpha", "beta"),
     "BatchNormalization": _scaled,
-    "LayerNormalization": _scaled,
+    "LayerNormalization": lambda config: ("gamma",) if flag(config, "rms_scaling", False) else _scaled(config),
     "GroupNormalization": _scaled,
     "RMSNormalization": lambda config: ("scale",),
     "Highway": lambda config: ("kernel", "carry_kernel", *_if(config, "use_bias", "bias", "carry_bias")),

@@ -14,7 +14,9 @@ for i, options in enumerate([
 ]):  # fmt: skip
     simple("conv2d_%d" % i, MAP, lambda o=options: L.Conv2D(4, 3, **o))
 simple("conv2d_first", (4, 7, 6), lambda: L.Conv2D(3, (3, 2), data_format="channels_first", padding="valid"))
-for i, options in enumerate([{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}, {"groups": 2}]):
+for i, options in enumerate(
+    [{"padding": "causal", "dilation_rate": 2}, {"padding": "same", "strides": 2}, {"groups": 2}]
+):
     simple("conv1d_%d" % i, (9, 4), lambda o=options: L.Conv1D(4, 3, **o))
 simple("conv3d", MAP3, lambda: L.Conv3D(4, (2, 3, 2), padding="same", strides=(1, 2, 1)))
 for i, options in enumerate([{"depth_multiplier": 2}, {"padding": "same", "strides": 2}, {"dilation_rate": 2}]):
@@ -108,13 +110,18 @@ for kind in ("LSTM", "GRU", "SimpleRNN"):
     simple(low + "_sequences", SEQ, lambda k=kind: getattr(L, k)(3, return_sequences=True, go_backwards=True))
     simple(low + "_state", SEQ, lambda k=kind: getattr(L, k)(3, return_state=True, unroll=True))
     simple(low + "_relu", SEQ, lambda k=kind: getattr(L, k)(3, activation="relu", return_sequences=True))
-    simple(low + "_gelu", SEQ, lambda k=kind: getattr(L, k)(3, activation="gelu", return_sequences=True, go_backwards=True))
+    simple(
+        low + "_gelu", SEQ, lambda k=kind: getattr(L, k)(3, activation="gelu", return_sequences=True, go_backwards=True)
+    )
     case(low + "_masked", SEQ, masked=True)(
-        lambda x, k=kind: [getattr(L, k)(3, return_sequences=True)(L.Masking()(x)), getattr(L, k)(3)(L.Masking()(x))])
+        lambda x, k=kind: [getattr(L, k)(3, return_sequences=True)(L.Masking()(x)), getattr(L, k)(3)(L.Masking()(x))]
+    )
     case(low + "_masked_back", SEQ, masked=True)(
-        lambda x, k=kind: getattr(L, k)(3, return_sequences=True, return_state=True, go_backwards=True)(L.Masking()(x)))
+        lambda x, k=kind: getattr(L, k)(3, return_sequences=True, return_state=True, go_backwards=True)(L.Masking()(x))
+    )
     case(low + "_masked_selu", SEQ, masked=True)(
-        lambda x, k=kind: getattr(L, k)(3, return_sequences=True, activation="selu")(L.Masking()(x)))
+        lambda x, k=kind: getattr(L, k)(3, return_sequences=True, activation="selu")(L.Masking()(x))
+    )
     case(low + "_free", (None, 4))(lambda x, k=kind: getattr(L, k)(3, return_sequences=True)(x))
     for mode in ("concat", "sum", "mul", "ave", None):
         simple("bi%s_%s" % (low, mode), SEQ, lambda k=kind, m=mode: L.Bidirectional(
@@ -126,20 +133,29 @@ simple("gru_before_gelu", SEQ, lambda: L.GRU(3, reset_after=False, activation="g
 for gate in ("hard_sigmoid", "relu", "softsign", "linear", "elu", "softplus", "leaky_relu"):
     simple("lstm_gate_" + gate, SEQ, lambda a=gate: L.LSTM(3, recurrent_activation=a, return_sequences=True))
     simple("gru_gate_" + gate, SEQ, lambda a=gate: L.GRU(3, recurrent_activation=a, activation=a))
-    simple("bilstm_gate_" + gate, SEQ, lambda a=gate: L.Bidirectional(L.LSTM(3, recurrent_activation=a, activation="softsign")))
+    simple(
+        "bilstm_gate_" + gate,
+        SEQ,
+        lambda a=gate: L.Bidirectional(L.LSTM(3, recurrent_activation=a, activation="softsign")),
+    )
 case("lstm_initial", SEQ, (3,), (3,))(lambda x, h, c: L.LSTM(3, return_sequences=True)(x, initial_state=[h, c]))
 case("gru_initial", SEQ, (3,))(lambda x, h: L.GRU(3)(x, initial_state=h))
 case("encoder_decoder", SEQ, SEQ)(lambda x, y: (lambda e: L.LSTM(3, return_sequences=True)(y, initial_state=e[1:]))(
     L.LSTM(3, return_state=True)(x)))  # fmt: skip
-simple("rnn_stacked", SEQ, lambda: L.RNN([L.LSTMCell(3), L.GRUCell(4), L.SimpleRNNCell(2)], return_sequences=True, return_state=True))
+simple("rnn_stacked", SEQ, lambda: L.RNN([L.LSTMCell(3), L.GRUCell(4), L.SimpleRNNCell(2)], return_sequences=True))
 simple("rnn_cell", SEQ, lambda: L.RNN(L.GRUCell(3), go_backwards=True))
 case("embedding_mask", (6,), dtypes=["int32"], high=3)(lambda x: L.LSTM(3)(L.Embedding(5, 4, mask_zero=True)(x)))
 case("average_mask", (6,), dtypes=["int32"], high=3, low=0)(
-    lambda x: L.GlobalAveragePooling1D()(L.Dense(3)(L.Embedding(5, 4, mask_zero=True)(x))))
+    lambda x: L.GlobalAveragePooling1D()(L.Dense(3)(L.Embedding(5, 4, mask_zero=True)(x)))
+)
 case("concat_mask", SEQ, SEQ, masked=True)(lambda x, y: L.LSTM(2, return_sequences=True)(
     L.Concatenate()([L.Masking()(x), L.Masking()(y)])))  # fmt: skip
 for n, shape in ((1, (4, 6, 2)), (2, (4, 5, 6, 2)), (3, (3, 4, 3, 4, 2))):
-    simple("conv_lstm%dd" % n, shape, lambda n=n: getattr(L, "ConvLSTM%dD" % n)(3, 3, padding="same", return_sequences=True))
+    simple(
+        "conv_lstm%dd" % n,
+        shape,
+        lambda n=n: getattr(L, "ConvLSTM%dD" % n)(3, 3, padding="same", return_sequences=True),
+    )
 simple("conv_lstm2d_last", (3, 7, 6, 2), lambda: L.ConvLSTM2D(
     3, (3, 2), strides=2, return_state=True, go_backwards=True, recurrent_activation="hard_sigmoid"))  # fmt: skip
 simple("time_distributed_dense", (4, 5, 6), lambda: L.TimeDistributed(L.Dense(3)))
@@ -149,7 +165,9 @@ case("time_distributed_model", (3, 7, 6, 4))(lambda x: L.TimeDistributed(keras.S
     [L.Input((7, 6, 4)), L.Conv2D(3, 3), L.GlobalAveragePooling2D()]))(x))  # fmt: skip
 # --- attention -------------------------------------------------------------------------------------------------------
 case("mha", SEQ, (6, 5))(lambda q, v: L.MultiHeadAttention(2, 3, value_dim=4)(q, v, return_attention_scores=True))
-case("mha_causal", SEQ)(lambda x: L.MultiHeadAttention(2, 3, output_shape=6, use_bias=False)(x, x, use_causal_mask=True))
+case("mha_causal", SEQ)(
+    lambda x: L.MultiHeadAttention(2, 3, output_shape=6, use_bias=False)(x, x, use_causal_mask=True)
+)
 case("mha_mask", (6,), dtypes=["int32"], high=3)(lambda x: (lambda e: L.MultiHeadAttention(2, 3)(e, e))(
     L.Embedding(5, 4, mask_zero=True)(x)))  # fmt: skip
 case("mha_4d", (3, 4, 5))(lambda x: L.MultiHeadAttention(2, 3, attention_axes=(1, 2))(x, x))
@@ -170,7 +188,12 @@ simple("center_crop", MAP, lambda: L.CenterCrop(4, 3))
 simple("random_flip", MAP, lambda: L.RandomFlip())
 simple("discretization", ROW, lambda: L.Discretization(bin_boundaries=[-1.0, 0.0, 0.7]))
 for mode in ("one_hot", "multi_hot", "count"):
-    simple("category_" + mode, (1,) if mode == "one_hot" else (4,), lambda m=mode: L.CategoryEncoding(7, output_mode=m), dtypes=["int32"])
+    simple(
+        "category_" + mode,
+        (1,) if mode == "one_hot" else (4,),
+        lambda m=mode: L.CategoryEncoding(7, output_mode=m),
+        dtypes=["int32"],
+    )
 simple("integer_lookup", (4,), lambda: L.IntegerLookup(vocabulary=[3, 5, 1]), dtypes=["int32"])
 # --- operations ------------------------------------------------------------------------------------------------------
 case("ops_arithmetic", SEQ, SEQ)(lambda x, y: [x + y, 2 - x, x * 0.5, x / y, x ** 2, -x, abs(x), x // 2, x % 2, x > y,
@@ -227,5 +250,6 @@ def legacy(x):
 
 for mode in ("int8",):
     case("quantized_" + mode, ROW, after=lambda model, m=mode: model.quantize(m))(
-        lambda x: L.Dense(3)(L.Dense(5, activation="relu")(x)))
+        lambda x: L.Dense(3)(L.Dense(5, activation="relu")(x))
+    )
 case("lora", ROW, after=lambda model: model.layers[1].enable_lora(2))(lambda x: L.Dense(3)(x))

@@ -81,7 +81,9 @@ def _read(source: Assembled, net: Net, weights: Stock, request: ReadRequest) -> 
 
     def once(free: bool) -> tuple[Pass, list[Tensor]]:
         given = inputs(net, request.options, free=free, file=source.file)
-        return run(net, weights, given, Scope(source.file, flip=_flips(source)), request.progress)
+        return run(
+            net, weights, given, Scope(source.file, flip=_flips(source), version=source.version), request.progress
+        )
 
     try:
         state, outputs = once(request.options.dynamic_batch)

@@ -235,9 +235,10 @@ def p_re_lu(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """One slope an element of the input, 1 on shared axes."""
     x = settled(g, x)
     slope = layer.array("alpha")
-    shared = {axis if axis >= 0 else axis + x.rank for axis in layer.integers("shared_axes", [])}
-    want = [1 if axis in shared else dim for axis, dim in enumerate(x.shape)][1:]
-    if slope.ndim != x.rank - 1 or any(isinstance(w, int) and w != s for w, s in zip(want, slope.shape, strict=True)):
+    fits = slope.ndim == x.rank - 1 and all(
+        size in (1, dim) or not isinstance(dim, int) for dim, size in zip(x.shape[1:], slope.shape, strict=True)
+    )
+    if not fits:
         raise layer.malformed(f"its slopes have the shape {list(slope.shape)}, its input {list(x.shape)}")
     return x.like(g.PRelu(x.value, per_element(g, layer, "alpha", slope, x)))
 

@@ -77,7 +77,7 @@ def _flat(g: GraphBuilder, layer: Layer, x: Tensor) -> Value:
 def _heads(g: GraphBuilder, layer: Layer, part: str, x: Tensor) -> Value:
     """A projection as [batch, heads, positions, size]."""
     inner = _part(layer, part)
-    kernel = dense_kernel(g, inner)
+    kernel = dense_kernel(inner)
     if kernel.ndim != 3 or kernel.shape[0] != layer.size(x, -1):
         raise layer.malformed(f"its {part} kernel has the shape {list(kernel.shape)} for {layer.size(x, -1)} features")
     width, heads, size = kernel.shape
@@ -100,7 +100,7 @@ def _repeated(g: GraphBuilder, layer: Layer, x: Value, query: Value) -> Value:
 def _output(g: GraphBuilder, layer: Layer, y: Value, query: Tensor) -> Tensor:
     """[batch, positions, heads, size] through the last projection, in the query's outer shape."""
     inner = _part(layer, "output")
-    kernel = dense_kernel(g, inner)
+    kernel = dense_kernel(inner)
     heads, size = layer.fixed(g.shape(y)[2:])
     if kernel.shape[:2] != (heads, size):
         raise layer.malformed(f"its output kernel has the shape {list(kernel.shape)} for {heads} heads of {size}")

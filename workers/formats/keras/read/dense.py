@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.formats.keras.read.activation import activate, function
 from workers.formats.keras.read.layer import F32, FLOATS, Array, Layer, cast, reads
-from workers.formats.keras.read.quantized import dense_kernel
+from workers.formats.keras.read.quantized import dense_kernel, int8, rounded, rounds_inputs
 from workers.formats.keras.read.tensor import Tensor, channels_first
 from workers.hub.graph import GraphBuilder, Value
 
@@ -22,7 +22,9 @@ def floating(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 def dense(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """x W + b over the last axis; a flattened map takes the rows of W in its own order instead of being turned."""
     x = floating(g, layer, x)
-    kernel = dense_kernel(g, layer)
+    if rounds_inputs(layer):
+        return activate(g, layer, _rounding(g, layer, x), layer.config.get("activation"))
+    kernel = dense_kernel(layer)
     if layer.size(x, -1) != kernel.shape[0]:
         raise layer.malformed(f"its kernel has {kernel.shape[0]} rows for {layer.size(x, -1)} features")
     if x.rank == 2 and layer.compute == F32 and kernel.dtype == np.float32:
@@ -76,6 +78,32 @@ def _matmul(g: GraphBuilder, layer: Layer, x: Tensor, kernel: Array) -> Tensor:
     return Tensor(y if bias is None else g.Add(y, bias), order, x.mask)
 
 
+def _rounding(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
+    """int8 times int8: products of whole numbers, exact in floats, divided by both scales."""
+    kernel, scale = int8(layer)
+    if kernel.ndim != 2 or layer.size(x, -1) != kernel.shape[0]:
+        raise layer.malformed(f"its kernel has the shape {list(kernel.shape)} for {layer.size(x, -1)} features")
+    whole, inputs = rounded(g, layer, x.plain(g), [-1])
+    products = g.MatMul(whole, layer.weight(g, "kernel", kernel, layer.element(x)))
+    y = g.Div(products, g.Mul(inputs, layer.weight(g, "scale", scale.reshape(-1), layer.element(x))))
+    bias = _bias(g, layer, x, kernel.shape[1])
+    return Tensor(y if bias is None else g.Add(y, bias), tuple(range(x.rank)), x.mask)
+
+
+def _rounding_einsum(g: GraphBuilder, layer: Layer, x: Tensor, weight: Value, terms: list[str], out: str) -> Value:
+    """The same over any axes: the inputs' scales, without the summed axes, in the order of the result's."""
+    if "." in out:
+        raise layer.unsupported("its int8 equation has an ellipsis")
+    summed = [place for place, letter in enumerate(terms[0]) if letter not in out]
+    whole, scale = rounded(g, layer, x.plain(g), summed)
+    kept = [letter for letter in terms[0] if letter in out]
+    scale = g.Squeeze(scale, summed)
+    scale = g.Transpose(scale, perm=[kept.index(letter) for letter in out if letter in kept])
+    scale = g.Unsqueeze(scale, [place for place, letter in enumerate(out) if letter not in kept])
+    products = g.Einsum(whole, weight, equation=f"{terms[0]},{terms[1]}->{out}")
+    return g.Div(products, g.Mul(scale, layer.weight(g, "scale", int8(layer)[1], layer.element(x))))
+
+
 @reads("MaxoutDense")
 def maxout_dense(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """Keras 1: the largest of several dense results; kernel [pieces, in, units], bias [pieces, units]."""
@@ -114,10 +142,14 @@ def einsum_dense(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     terms = ins.split(",")
     if not arrow or len(terms) != 2:
         raise layer.malformed(f"its equation is {equation!r}")
-    kernel = dense_kernel(g, layer)
+    kernel = int8(layer)[0] if rounds_inputs(layer) else dense_kernel(layer)
     if len(terms[1]) != kernel.ndim or not set(out.replace("...", "")) <= set(ins):
         raise layer.malformed(f"its kernel has {kernel.ndim} axes for the equation {equation!r}")
-    y = g.Einsum(x.plain(g), layer.weight(g, "kernel", kernel, layer.element(x)), equation=equation)
+    weight = layer.weight(g, "kernel", kernel, layer.element(x))
+    if rounds_inputs(layer):
+        y = _rounding_einsum(g, layer, x, weight, terms, out)
+    else:
+        y = g.Einsum(x.plain(g), weight, equation=equation)
     if layer.has("bias_axes"):
         y = g.Add(y, layer.weight(g, "bias", layer.array("bias"), layer.element(x)))
     return activate(g, layer, Tensor(y, tuple(range(len(g.shape(y)))), x.mask), layer.config.get("activation"))

@@ -58,10 +58,10 @@ class Scope:
 
     file: str
     flip: bool = False
+    version: str = ""
     call: Callable[..., Result] | None = None
     made: dict[tuple[str, str, int], Value] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
-    note_quantized: bool = False
     notes: list[Note] = field(default_factory=list)
 
 

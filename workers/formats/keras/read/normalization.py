@@ -61,10 +61,11 @@ def batch_normalization(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 
 def _by_sample(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
-    """(x - mean) / (std + epsilon) * gamma + beta over the last axis."""
+    """(x - mean) / (sqrt(variance + epsilon) + epsilon) * gamma + beta over the last axis."""
     last, width = [x.rank - 1], layer.size(x, -1)
     centred, variance = _centred(g, x, [x.place(-1)])
-    y = g.Div(centred, g.Add(g.Sqrt(variance), layer.number(x, layer.real("epsilon", 1e-5))))
+    eps = layer.number(x, layer.real("epsilon", 1e-5))
+    y = g.Div(centred, g.Add(g.Sqrt(g.Add(variance, eps)), eps))
     y = g.Mul(y, along(g, layer, "gamma", x, last, layer.array("gamma", width)))
     return x.like(g.Add(y, along(g, layer, "beta", x, last, layer.array("beta", width))))
 

@@ -386,10 +386,8 @@ def resize(g: GraphBuilder, a: Arguments) -> Result:
     size = a.layer.as_integers(a.plain(a.get(1, "size")), "size")
     last = str(a.get(-1, "data_format", default="channels_last")) != "channels_first"
     value = x.first(g) if last else x.plain(g)
-    channels = a.layer.fixed(g.shape(value)[1:2])[0]
-    sizes = g.Concat(g.Shape(value, start=0, end=1), [channels, *size], axis=0)
+    if len(size) != 2 or min(size) < 1:
+        raise a.layer.malformed(f"its size is {size}")
     word = str(a.get(2, "interpolation", "method", default="bilinear")).lower()
-    if not a.layer.kind.startswith("ops.") and word == "bicubic":
-        raise a.layer.unsupported("TensorFlow's bicubic resize uses other weights at the edges")
-    y = resized(g, a.layer, value, word, sizes=sizes)
+    y = resized(g, a.layer, value, word, size, [1, 1])
     return Tensor(y, channels_first(4) if last else (0, 1, 2, 3))

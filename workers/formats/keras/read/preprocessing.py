@@ -87,19 +87,7 @@ def resizing(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     if min(height, width) < 1:
         raise layer.malformed(f"its size is {height} x {width}")
     word = layer.word("interpolation", "bilinear").lower()
-    channels = layer.fixed(g.shape(value)[1:2])[0]
-    batch = g.shape(value)[0]
-    if isinstance(batch, int):
-        sizes: Any = g.constant([batch, channels, height, width])
-    else:
-        sizes = g.Concat(g.Shape(value, start=0, end=1), [channels, height, width], axis=0)
-    result = resized(g, layer, value, word, sizes=sizes)
-    return make(_shaped(result, [batch, channels, height, width]))
-
-
-def _shaped(value: Value, dims: Any) -> Value:
-    value.shape = ir.Shape(dims)
-    return value
+    return make(resized(g, layer, value, word, [height, width], [1, 1]))
 
 
 @reads("CenterCrop", "RandomCrop")

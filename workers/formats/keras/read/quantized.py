@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workers.formats.keras.read.layer import Array, Layer
-from workers.hub.graph import GraphBuilder
+from workers.hub.graph import GraphBuilder, Value
 
 
 def mode(layer: Layer) -> str:
@@ -18,25 +20,42 @@ def mode(layer: Layer) -> str:
     return word.split("_from_")[0] if isinstance(word, str) and "_from_" in word else ""
 
 
-def dense_kernel(g: GraphBuilder, layer: Layer) -> Array:
+def dense_kernel(layer: Layer) -> Array:
     """The kernel of a Dense or an EinsumDense layer in floating point, with its low-rank update."""
     kind = mode(layer)
     if kind in ("", "float8"):
         return _updated(layer, layer.array("kernel"))
-    if kind != "int8":
-        raise layer.unsupported(f"its weights are quantised as {kind}; onnxhub reads int8 and unquantised layers")
-    if not layer.scope.note_quantized:
-        layer.note(
-            "dequantized-weights",
-            "int8 weights became the floating-point weights that they stand for. Keras also rounds the inputs of such "
-            "layers to int8 as it runs; the converted model does not, so its outputs are the more exact ones.",
-        )
-        layer.scope.note_quantized = True
-    arrays = [dataset.read() for dataset in layer.stock.raw]
-    kernel, scale = arrays[0], arrays[-1]
-    if kernel.dtype != np.int8 or scale.dtype == np.int8:
-        raise layer.malformed("its policy says int8, its weights are not")
+    kernel, scale = int8(layer)
     return np.asarray(kernel.astype(np.float32) / _aligned(layer, kernel, scale).astype(np.float32))
+
+
+def int8(layer: Layer) -> tuple[Array, Array]:
+    """Kernel and scales of a layer that was quantised to int8."""
+    if mode(layer) != "int8":
+        raise layer.unsupported(
+            f"its weights are quantised as {mode(layer)}; onnxhub reads int8 and unquantised layers"
+        )
+    arrays = [dataset.read() for dataset in layer.stock.raw]
+    if len(arrays) < 2 or arrays[0].dtype != np.int8 or arrays[-1].dtype == np.int8:
+        raise layer.malformed("its policy says int8, its weights are not")
+    return arrays[0], arrays[-1]
+
+
+def rounds_inputs(layer: Layer) -> bool:
+    """Whether the layer also rounds its inputs to int8 as it runs, as all do that are not told otherwise."""
+    if mode(layer) != "int8":
+        return False
+    quantization = layer.config.get("quantization_config")
+    config = quantization.get("config") if isinstance(quantization, dict) else None
+    return not isinstance(config, dict) or config.get("activation_quantizer", True) is not None
+
+
+def rounded(g: GraphBuilder, layer: Layer, x: Value, axes: Sequence[int]) -> tuple[Value, Value]:
+    """Whole numbers in -127..127, kept as floats, and what they were multiplied by: 127 / (max|x| + 1e-7)."""
+    largest = g.ReduceMax(g.Abs(x), list(axes), keepdims=1)
+    scale = g.Div(layer.number(x, 127), g.Add(largest, layer.number(x, 1e-7)))
+    whole = g.Clip(g.Round(g.Mul(x, scale)), layer.number(x, -127), layer.number(x, 127))
+    return whole, scale
 
 
 def _aligned(layer: Layer, kernel: Array, scale: Array) -> Array:

@@ -65,9 +65,7 @@ class Case:
         for path in self.files:
             file = UploadedFile(path.relative_to(self.folder).as_posix(), path, path.stat().st_size)
             found += (
-                archives.unpack(file, Path(tempfile.mkdtemp(dir=SCRATCH.name)))
-                if archives.is_archive(file)
-                else [file]
+                archives.unpack(file, Path(tempfile.mkdtemp(dir=SCRATCH.name))) if archives.is_archive(file) else [file]
             )
         return tuple(found)
 

@@ -175,6 +175,8 @@ def apply(state: Pass, g: GraphBuilder, layer: Layer, args: Sequence[Any]) -> Re
     operation = layer.kind.startswith(("ops.", "TFOpLambda", "SlicingOpLambda"))
     first = args[0] if args else []
     xs = list(tensors(first)) if not operation else []
+    if not xs and not operation:
+        raise layer.malformed("nothing flows into it")
     xs = [autocast(g, layer, x) for x in xs]
     form = _SIGNATURES.setdefault(rule, signature(rule))
     try:

@@ -188,7 +188,7 @@ def _merged(g: GraphBuilder, layer: Layer, run: Run, pair: Sequence[Value]) -> l
     if mode == "concat":
         return [Tensor(g.Concat(a, b, axis=-1), order)]
     operators = {"sum": "Add", "ave": "Add", "mul": "Mul"}
-    if mode not in operators:
+    if not isinstance(mode, str) or mode not in operators:
         raise layer.malformed(f"its merge_mode is {str(mode)[:40]!r}")
     y = g.op(operators[mode], a, b)
     return [Tensor(g.Mul(y, layer.number(y, 0.5)) if mode == "ave" else y, order)]

@@ -33,7 +33,7 @@ def fully_connected(g: GraphBuilder, layer: Layer) -> Value | Out:
         layer.same(rows.sizes[-1], size, "the number of inputs")
         y = _by_pixel(g, layer, rows.value, b, units, size)
         return Out(rows=Rows(y, (*rows.sizes[:-1], units)))
-    if layer.flag("keep_num_dims") and layer.rank(0) != 2:
+    if layer.flag("keep_num_dims") and layer.rank(0) not in (0, 2):
         layer.same(layer.dims(0)[-1], size, "the number of inputs")
         if layer.rank(0) > 3 and layer.wants_first(0) and layer.held(1).is_constant:
             return Out(_by_pixel(g, layer, layer.x(g, 0, first=True), b, units, size), first=True)

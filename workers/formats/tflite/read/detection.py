@@ -52,7 +52,9 @@ def detection_post_process(g: GraphBuilder, layer: Layer) -> list[Value]:
     Outputs: boxes [1, M, 4] as top, left, bottom, right; classes and scores [1, M]; how many [1]; the rest is 0.
     """
     options = flex_map(layer.op.custom_options, layer.name)
+    layer.rank(2, 2)
     for index in (0, 1):
+        layer.rank(index, 3)
         layer.same(layer.dims(index)[0], 1, "the number of images")
 
     def option(name: str, default: float | None = None) -> float:

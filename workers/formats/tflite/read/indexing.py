@@ -70,6 +70,7 @@ def sparse_to_dense(g: GraphBuilder, layer: Layer) -> Out:
     """Inputs: indices of 0 to 2 axes, the shape, values of which there may be one for all, the rest's value."""
     rank = layer.rank(0)
     indices = whole(g, layer.x(g, 0))
+    layer.rank(1, 1)
     axes = layer.dims(1)[0]
     if rank < 2:
         indices = g.Reshape(indices, [-1, 1] if axes == 1 or rank == 1 else [1, -1])

@@ -22,7 +22,7 @@ def reduction(g: GraphBuilder, layer: Layer) -> Out:
     """The mean of integers is cut off towards zero; any and all are extremes of 0 and 1."""
     rank, keep = layer.rank(0), layer.flag("keep_dims")
     axes = layer.axes(1, rank)
-    if 0 in axes and layer.dims(0)[0] == "batch" and layer.scope.batch is not None:
+    if rank and 0 in axes and layer.dims(0)[0] == "batch" and layer.scope.batch is not None:
         raise layer.free("it reduces the batch axis")
     held = layer.held(0)
     first = rank > 2 and held.prefers_first and (keep or keeps_order(rank, axes))

@@ -46,9 +46,8 @@ def pack(g: GraphBuilder, layer: Layer) -> Out:
     indices = range(len(layer.inputs))
     real = not layer.moves(*indices)
     known = [layer.known(index) for index in indices] if rank == 0 else []
-    stacked = np.stack([k.reshape(()) for k in known if k is not None]) if known and all(
-        k is not None for k in known
-    ) else None  # fmt: skip
+    scalars = [found.reshape(-1)[0] for found in known if found is not None and found.size == 1]
+    stacked = np.asarray(scalars, object) if known and len(scalars) == len(known) else None
     parts = [g.Unsqueeze(layer.x(g, index, real=real), [axis]) for index in indices]
     return Out(g.Concat(*parts, axis=axis), real=real, known=stacked)
 

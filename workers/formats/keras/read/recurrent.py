@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.formats.keras.network import Spec
 from workers.formats.keras.read.cells import Cell, cell_of, fused
@@ -130,6 +130,8 @@ def bidirectional(g: GraphBuilder, layer: Layer, x: Tensor, *more: Tensor) -> Re
     for one in inner:
         one.config = {"dtype": layer.config.get("dtype"), **one.config}
     runs = [plan(layer, spec, stock) for spec, stock in zip(specs, stocks, strict=True) if spec]
+    if _tensorflow_keras(layer):
+        runs = [replace(run, zero=run.sequences) for run in runs]
     states = _states(g, layer, more)
     half = len(states) // 2
     layer.rank(x, 3)
@@ -150,6 +152,12 @@ def bidirectional(g: GraphBuilder, layer: Layer, x: Tensor, *more: Tensor) -> Re
     if runs[0].states:
         return [*found, *(Tensor(end, (0, 1)) for _, last in pair for end in last)]
     return found[0] if len(found) == 1 else found
+
+
+def _tensorflow_keras(layer: Layer) -> bool:
+    """tf.keras makes the outputs of masked steps zero inside a Bidirectional; Keras 2.3 and before did not."""
+    alone = layer.scope.version.startswith(("2.0.", "2.1.", "2.2.", "2.3.")) and "tf" not in layer.scope.version
+    return layer.generation == 2 and not alone
 
 
 def _one_operator(runs: Sequence[Run], mask: Value | None) -> bool:

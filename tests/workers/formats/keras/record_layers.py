@@ -1,4 +1,4 @@
-"""Records small models of single layers with what Keras itself gives: python record_layers.py OUT.zip
+"""Records small models of single layers with what Keras itself gives: python record_layers.py OUT.tar.xz
 
 Runs under Keras 3, tf_keras (TF_USE_LEGACY_KERAS=1), Keras 2.2 and Keras 1.2, each in an environment of its own; the
 table of cases is chosen by the version. The archive holds ``<case>/model.*`` and ``<case>/io_0.npz``, ``io_1.npz``.
@@ -8,8 +8,8 @@ Keeps to Python 3.6.
 import io
 import os
 import sys
+import tarfile
 import tempfile
-import zipfile
 
 import numpy as np
 
@@ -82,7 +82,8 @@ def record(name, archive):
     suffix = options.get("suffix", ".keras" if GENERATION == 3 else ".h5")
     path = os.path.join(folder, "model" + suffix)
     model.save(path)
-    archive.write(path, name + "/model" + suffix)
+    with open(path, "rb") as saved:
+        archive[name + "/model" + suffix] = saved.read()
     for index, batch in enumerate((2, 3)):
         xs = [drawn(shape, dtype, batch, rng, options) for shape, dtype in zip(shapes, dtypes)]
         ys = model.predict(xs if len(xs) > 1 else xs[0], **({} if GENERATION == 1 else {"verbose": 0}))
@@ -91,7 +92,16 @@ def record(name, archive):
         arrays = {"input_%d" % i: x for i, x in enumerate(xs)}
         arrays.update({"output_%d" % i: np.asarray(y) for i, y in enumerate(ys)})
         np.savez_compressed(raw, **arrays)
-        archive.writestr("%s/io_%d.npz" % (name, index), raw.getvalue())
+        archive["%s/io_%d.npz" % (name, index)] = raw.getvalue()
+
+
+def store(archive, target):
+    """Files of one kind side by side: they are much alike, and small together."""
+    with tarfile.open(target, "w:xz", preset=9) as tar:
+        for name in sorted(archive, key=lambda entry: (entry.split("/")[-1], entry)):
+            info = tarfile.TarInfo(name)
+            info.size = len(archive[name])
+            tar.addfile(info, io.BytesIO(archive[name]))
 
 
 def main(target):
@@ -102,16 +112,17 @@ def main(target):
     else:
         import layer_cases_2  # noqa: F401
     only = sys.argv[2:]
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(CASES):
-            if only and name not in only:
-                continue
-            keras.backend.clear_session()
-            try:
-                record(name, archive)
-            except Exception as error:
-                print("not recorded:", name, type(error).__name__, str(error)[:200])
-        archive.writestr("version.txt", "%s, backend %s" % (VERSION, keras.backend.backend()))
+    archive = {}
+    for name in sorted(CASES):
+        if only and name not in only:
+            continue
+        keras.backend.clear_session()
+        try:
+            record(name, archive)
+        except Exception as error:
+            print("not recorded:", name, type(error).__name__, str(error)[:200])
+    archive["version.txt"] = ("%s, backend %s" % (VERSION, keras.backend.backend())).encode()
+    store(archive, target)
     print(len(CASES), "cases,", os.path.getsize(target), "bytes")
 
 

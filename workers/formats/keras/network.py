@@ -5,6 +5,7 @@ A Sequential model becomes the same chain of calls that the functional API would
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,9 @@ class Parser:
             str(name), type_, type_, dict(inner), self.generation, _word(record.get("module")),
             _word(record.get("registered_name")), _record(record.get("build_config")),
         )  # fmt: skip
-        if is_model(record):
+        if _foreign(spec):
+            spec.kind = f"{spec.module or 'custom'}>{type_}"
+        elif is_model(record):
             spec.net = self.net(record, depth + 1)
             spec.kind = "Functional"
         else:
@@ -302,6 +305,14 @@ def is_model(record: Mapping[str, Any]) -> bool:
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         return False
     return record.get("class_name") in MODELS or {"input_layers", "output_layers"} <= config.keys()
+
+
+_OWN = re.compile(r"^(?:keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras)(?:\.|$)")
+
+
+def _foreign(spec: Spec) -> bool:
+    """Whether a class is the user's or another package's, whatever it is called."""
+    return bool(spec.module and not _OWN.match(spec.module)) or (">" in spec.registered and not spec.module)
 
 
 def refs(item: Any) -> Iterator[Ref]:

@@ -62,6 +62,7 @@ TRAINED: dict[str, Callable[[Config], Names]] = {
         "embeddings", *(() if flag(config, "tie_weights") else ("reverse_embeddings",))
     ),
     "EinsumDense": lambda config: ("kernel", *(("bias",) if config.get("bias_axes") else ())),
+    "LayerScale": lambda config: ("gamma",),
     "PReLU": lambda config: ("alpha",),
     "SReLU": lambda config: ("t_left", "a_left", "t_right", "a_right"),
     "ParametricSoftplus": lambda config: ("alpha", "beta"),

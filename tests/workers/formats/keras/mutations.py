@@ -8,13 +8,15 @@ from __future__ import annotations
 import io
 import json
 import random
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import h5py
 
-from tests.fuzzing import Files, mutate_bytes
+from tests.fuzzing import Files, Seed, mutate_bytes, recorded
+from tests.workers.formats.cases import MODELS
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 3, 7, 255, 65536, 2**31, 2**63, 1e30, 0.5, "", "relu", "same", "valid", "causal",
@@ -22,6 +24,17 @@ VALUES: tuple[Any, ...] = (
     [None, 8], [2, 2, 2],
     {}, {"class_name": "Zeros", "config": {}}, "nearest", "bilinear", "ones", "softmax", [[0, 0], [1, 1]],
 )  # fmt: skip
+
+
+def seeds() -> Iterator[Seed]:
+    """Sound uploads: all recorded models and every recorded layer."""
+    yield from recorded("keras")
+    for path in sorted((MODELS / "keras" / "layers").glob("*.tar.xz")):
+        with tarfile.open(path) as archive:
+            for member in archive:
+                data = archive.extractfile(member)
+                if data is not None and "/model." in member.name:
+                    yield {member.name.split("/")[1]: data.read()}, {}
 
 
 def mutate(files: Files, rng: random.Random) -> Files:

@@ -275,7 +275,7 @@ def parametric_softplus(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 @reads(
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout",
-    "GaussianNoise", "ActivityRegularization", "Identity",
+    "GaussianNoise", "ActivityRegularization", "Identity", "StochasticDepth",
 )  # fmt: skip
 def identity(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """Nothing at inference."""

@@ -25,8 +25,8 @@ def dense(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     if rounds_inputs(layer):
         return activate(g, layer, _rounding(g, layer, x), layer.config.get("activation"))
     kernel = dense_kernel(layer)
-    if layer.size(x, -1) != kernel.shape[0]:
-        raise layer.malformed(f"its kernel has {kernel.shape[0]} rows for {layer.size(x, -1)} features")
+    if kernel.ndim != 2 or layer.size(x, -1) != kernel.shape[0]:
+        raise layer.malformed(f"its kernel has the shape {list(kernel.shape)} for {layer.size(x, -1)} features")
     if x.rank == 2 and layer.compute == F32 and kernel.dtype == np.float32:
         y = Tensor(_gemm(g, layer, x, kernel), (0, 1), x.mask)
     elif x.rank > 2 and x.order == channels_first(x.rank) and x.rank < 6:

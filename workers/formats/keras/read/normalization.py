@@ -165,3 +165,11 @@ def unit_normalization(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 def unit(g: GraphBuilder, layer: Layer, x: Value, places: Sequence[int], eps: float = 1e-12) -> Value:
     total = g.ReduceSum(g.Mul(x, x), list(places), keepdims=1)
     return g.Div(x, g.Sqrt(g.Max(total, layer.number(x, eps))))
+
+
+@reads("LayerScale")
+def layer_scale(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
+    """A factor for every channel, as in Keras' own ConvNeXt."""
+    x = settled(g, floating(g, layer, x))
+    factors = layer.array("gamma", layer.size(x, -1))
+    return x.like(g.Mul(x.value, along(g, layer, "gamma", x, [x.rank - 1], factors)))

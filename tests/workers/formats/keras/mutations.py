@@ -11,6 +11,7 @@ import random
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import h5py
@@ -61,11 +62,11 @@ def _json(text: bytes | str, rng: random.Random) -> bytes:
         other_holder, other_key = rng.choice(places)
         change = rng.random()
         if change < 0.45:
-            holder[key] = rng.choice(VALUES)
+            holder[key] = deepcopy(rng.choice(VALUES))
         elif change < 0.75:
-            holder[key] = json.loads(json.dumps(other_holder[other_key]))
+            holder[key] = deepcopy(other_holder[other_key])
         elif change < 0.85 and isinstance(holder, list):
-            holder.insert(key, json.loads(json.dumps(holder[key])))
+            holder.insert(key, deepcopy(holder[key]))
         else:
             del holder[key]
     return json.dumps(config).encode()
@@ -105,7 +106,7 @@ def _hdf5(data: bytes, rng: random.Random) -> bytes:
             return _closed(file, buffer)
         found: list[str] = []
         file.visit(found.append)
-        for _ in range(rng.choice((1, 1, 2, 3))):
+        for _ in range(rng.choice((1, 1, 2, 3)) if found else 0):
             _change(file, rng.choice(found), rng)
     return buffer.getvalue()
 

@@ -67,8 +67,8 @@ def _merge(config: Config) -> tuple[str, Config]:
     """The mode chooses the layer; dot products and branches of its own stay a Merge."""
     mode = config.get("mode")
     config = {**config, "axis": config.get("concat_axis", -1)}
-    if mode in _MERGES and not config.get("layers"):
-        return _MERGES[str(mode)], config
+    if isinstance(mode, str) and mode in _MERGES and not config.get("layers"):
+        return _MERGES[mode], config
     return "Merge", config
 
 

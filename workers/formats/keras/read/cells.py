@@ -69,8 +69,15 @@ def _parts1(layer: Layer, kind: str) -> tuple[Array, Array, Array | None]:
     """Keras 1: three arrays a gate, or already joined ones."""
     if layer.owns("kernel"):
         return layer.array("kernel"), layer.array("recurrent_kernel"), layer.array("bias")
-    gates = GATES1[kind]
-    parts = [[layer.array(f"{name}_{gate}") for gate in gates] for name in ("kernel", "recurrent_kernel", "bias")]
+    if kind not in GATES1:
+        return layer.array("kernel"), layer.array("recurrent_kernel"), layer.array("bias")
+    units = layer.integer("units")
+    shapes: tuple[tuple[str, list[int | None]], ...] = (
+        ("kernel", [None, units]), ("recurrent_kernel", [units, units]), ("bias", [units]),
+    )  # fmt: skip
+    parts = [[layer.array(f"{name}_{gate}", *shape) for gate in GATES1[kind]] for name, shape in shapes]
+    if len({part.shape for part in parts[0]}) != 1:
+        raise layer.malformed("its gates have kernels of different shapes")
     kernel, recurrent, bias = (np.concatenate(part, axis=-1) for part in parts)
     return kernel, recurrent, bias
 

@@ -95,6 +95,8 @@ def _weights(layer: Layer, axes: int) -> tuple[Array, Array, Array | None]:
     cell = Layer(layer.spec, inner if inner is not None and inner.own else layer.stock, layer.scope, layer.name)
     if layer.generation == 1:
         parts = [[cell.array(f"{name}_{gate}") for gate in "ifco"] for name in ("kernel", "recurrent_kernel", "bias")]
+        if any(len({item.shape for item in part}) != 1 for part in parts):
+            raise layer.malformed("its gates have weights of different shapes")
         kernel, recurrent = (np.concatenate([oihw(layer, item, axes) for item in part]) for part in parts[:2])
         return kernel, recurrent, np.concatenate(parts[2])
     kernel, recurrent = (oihw(layer, cell.array(name), axes) for name in ("kernel", "recurrent_kernel"))

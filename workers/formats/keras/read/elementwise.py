@@ -122,8 +122,8 @@ def merge(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Result:
     """Keras 1: the mode is a word; ``dot`` and ``cos`` take two inputs and their axes."""
     mode = layer.config.get("mode")
     names = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum"}
-    if mode in names:
-        layer.kind = names[str(mode)]
+    if isinstance(mode, str) and mode in names:
+        layer.kind = names[mode]
         return joined(g, layer, *xs)
     if mode == "concat":
         return concatenate(g, layer, *xs)

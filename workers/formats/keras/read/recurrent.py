@@ -46,6 +46,8 @@ def plan(layer: Layer, spec: Spec, stock: Stock) -> Run:
     if inner.flag("time_major", False):
         raise layer.unsupported("it is time_major; build it with batches in the first axis")
     cells = [cell_of(layer, *found) for found in _cells(layer, spec, stock)]
+    if not cells:
+        raise layer.malformed("it has no cell")
     return Run(
         cells, inner.flag("return_sequences", False), inner.flag("return_state", False),
         inner.flag("go_backwards", False), inner.flag("zero_output_for_mask", False),

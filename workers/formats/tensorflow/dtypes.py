@@ -12,7 +12,6 @@ F32, F64, F16, BF16 = ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16
 I64, I32, BOOL, U8, I8 = (
     ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL, ir.DataType.UINT8, ir.DataType.INT8,
 )  # fmt: skip
-FLOATS = (F32, F64, F16, BF16)
 
 # Quantised types are stored and handed on as the integers they are made of.
 ONNX: dict[str, ir.DataType] = {

@@ -24,9 +24,10 @@ from workers.formats.caffe.read import (
     shape,
 )
 from workers.formats.caffe.read.inputs import Shapes, freed, shapes
-from workers.formats.caffe.read.layer import FreeAxis, reads
+from workers.formats.caffe.read.layer import reads
 from workers.formats.caffe.read.network import Pass, add_outputs, name_values, run
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
+from workers.formats.layer import FreeAxis
 from workers.hub.node import Dim
 
 # Importing a family registers its layer types.

@@ -9,112 +9,52 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.caffe.file import Array, same_shape, shown
 from workers.formats.caffe.net import Step
 from workers.formats.caffe.weights import StoredBlob
-from workers.formats.contract import Note
+from workers.formats.layer import ValueLayer
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder
-from workers.hub.node import Dim
 
 Value = ir.Value
 Rule = Callable[..., Value | Sequence[Value]]
 reads: Reads[Rule] = Reads("Caffe")
 
 
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
-
-
 class MissingBlobs(Exception):
     """A layer's weights are in no file and without them not even its output's shape is known."""
 
 
-class Layer:
+class Layer(ValueLayer):
     """One layer: ``layer.pooling_param.kernel_size`` reads its record, ``weight`` its blobs.
 
     ``stored`` are its blobs as the weights file has them, ``owners`` the name of the initialiser of each (shared
     parameters are one initialiser), ``weights`` the initialisers made so far by that name.
     """
 
+    system = "caffe"
+    port = "bottom"
+
     def __init__(
         self, step: Step, stored: Sequence[StoredBlob], owners: Sequence[str], weights: dict[str, Value], file: str
     ) -> None:
+        super().__init__(step.record.name, step.record.type, file, [])
         self.record = step.record
         self.step = step
-        self.name: str = step.record.name
-        self.type: str = step.record.type
         self.tops = len(step.tops)
         self.stored = stored
         self.owners = owners
         self.weights = weights
-        self.file = file
         self.used: set[int] = set()
         self.lacks_weights = False
-        self.notes: list[Note] = []
 
     def __getattr__(self, field: str) -> Any:
         return getattr(self.record, field)
 
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX, or not known well enough."""
-        return UnsupportedLayer("caffe", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Caffe would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.file or None, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.notes.append(Note(code, detail, self.name))
-
     # --- shapes -------------------------------------------------------------------------------------------------------
-
-    def shape(self, x: Value) -> tuple[Dim, ...]:
-        """The shape of a bottom; its rank must be known."""
-        try:
-            return GraphBuilder.shape(x)
-        except ValueError:
-            raise self.free("it needs the rank of its bottom, which depends on the data") from None
-
-    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> tuple[int, ...]:
-        """The sizes of the axes [first, stop), which must be fixed."""
-        sizes = self.shape(x)[first:stop]
-        fixed = tuple(dim for dim in sizes if isinstance(dim, int))
-        if len(fixed) != len(sizes):
-            axes = [axis for axis, dim in enumerate(sizes, first) if not isinstance(dim, int)]
-            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its bottom")
-        return fixed
 
     def channels(self, x: Value, axis: int = 1) -> int:
         return self.sizes(x, axis, axis + 1)[0] if len(self.shape(x)) > axis else 1
-
-    def rank(self, x: Value, *allowed: int) -> int:
-        """The bottom's rank, which must be one of ``allowed`` if any are given."""
-        rank = len(self.shape(x))
-        if allowed and rank not in allowed:
-            raise self.malformed(f"its bottom has {rank} axes; it takes {' or '.join(map(str, allowed))}")
-        return rank
-
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """A Caffe axis as a non-negative one: negative ones count from the end (``extra``: from behind the end)."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in a bottom of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
 
     # --- weights ------------------------------------------------------------------------------------------------------
 

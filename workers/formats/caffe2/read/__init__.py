@@ -31,10 +31,11 @@ from workers.formats.caffe2.read import (
     shape,
 )
 from workers.formats.caffe2.read.inputs import Shapes, dtypes, freed, shapes
-from workers.formats.caffe2.read.layer import FreeAxis, reads
+from workers.formats.caffe2.read.layer import reads
 from workers.formats.caffe2.read.network import Pass, add_outputs, name_values, run
 from workers.formats.caffe2.slots import READERS, TRAINING
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
+from workers.formats.layer import FreeAxis
 
 # Importing a family registers its operators.
 FAMILIES = (

@@ -9,9 +9,10 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.caffe2.operators import Operator
-from workers.formats.caffe2.read.layer import Array, Layer, Value, cast
+from workers.formats.caffe2.read.layer import Array, Layer, Value
 from workers.formats.caffe2.read.recurrence import Buffers, Recurrence, initial_state
 from workers.formats.caffe2.read.sizes import size_of
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 

@@ -8,21 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.caffe2.operators import GIVEN
-from workers.formats.caffe2.read.layer import (
-    BOOL,
-    DTYPES,
-    F16,
-    F32,
-    I64,
-    Array,
-    Layer,
-    Scale,
-    Value,
-    cast,
-    prod,
-    reads,
-)
+from workers.formats.caffe2.read.layer import BOOL, DTYPES, F16, F32, I64, Array, Layer, Scale, Value, prod, reads
 from workers.formats.caffe2.read.sizes import check_constant
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 from workers.inspect.budget import check_declared
 

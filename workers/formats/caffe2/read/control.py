@@ -12,7 +12,8 @@ import onnx_ir as ir
 
 from workers.formats.caffe2.net import written_names
 from workers.formats.caffe2.operators import Net
-from workers.formats.caffe2.read.layer import BOOL, I64, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import BOOL, I64, Layer, Value, reads
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 

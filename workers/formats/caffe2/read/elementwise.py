@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import BOOL, FLOATS, I32, U8, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import BOOL, FLOATS, I32, U8, Layer, Value, reads
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 BINARY = {

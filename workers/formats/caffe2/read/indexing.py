@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import I32, I64, U8, Layer, Value, cast, prod, reads
+from workers.formats.caffe2.read.layer import I32, I64, U8, Layer, Value, prod, reads
 from workers.formats.caffe2.read.segments import ids_of, reduced
 from workers.formats.caffe2.read.sizes import size_of
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 

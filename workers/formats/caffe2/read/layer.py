@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.caffe2.operators import ELEMENTS, Net, Operator
 from workers.formats.contract import Note
+from workers.formats.layer import ValueLayer
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder
-from workers.hub.node import Dim
 from workers.inspect.schema import Message
 
 Value = ir.Value
@@ -33,16 +32,6 @@ DTYPES = {
 }  # fmt: skip
 FLOATS = (F32, F64, F16)
 INTEGERS = (I64, I32, U8, I8, I16)
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +58,24 @@ class Scope:
     inner: Callable[[GraphBuilder, Net, Mapping[str, Value]], dict[str, Value]] | None = None
 
 
-class Layer:
+class Layer(ValueLayer):
     """One operator: ``layer.integer("axis", 1)`` reads an argument, ``layer.shape(x)`` a size.
 
     ``outputs`` tells how many of its outputs the file names, ``used`` which of them anybody reads; ``outer`` are the
     blobs around nested nets.
     """
 
+    system = "caffe2"
+
     def __init__(
         self, op: Operator, scope: Scope, outer: Mapping[str, Value] | None = None, used: Iterable[str] | None = None
     ) -> None:
+        super().__init__(op.name, op.type, scope.file, scope.notes)
         self.op = op
         self.scope = scope
-        self.name = op.name
-        self.type = op.type
         self.outputs = len(op.outputs)
         self.used = frozenset(op.outputs if used is None else used)
         self.outer: Mapping[str, Value] = outer or {}
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("caffe2", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Caffe2 would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
 
     # --- arguments ----------------------------------------------------------------------------------------------------
 
@@ -162,64 +133,15 @@ class Layer:
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 
-    def shape(self, x: Value) -> tuple[Dim, ...]:
-        """The shape of an input; its rank must be known."""
-        try:
-            return GraphBuilder.shape(x)
-        except ValueError:
-            raise self.free("it needs the rank of its input, which depends on the data") from None
-
-    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> tuple[int, ...]:
-        """The sizes of the axes [first, stop), which must be fixed."""
-        sizes = self.shape(x)[first:stop]
-        fixed = tuple(dim for dim in sizes if isinstance(dim, int))
-        if len(fixed) != len(sizes):
-            axes = [axis for axis, dim in enumerate(sizes, first) if not isinstance(dim, int)]
-            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
-        return fixed
-
     def size(self, x: Value, axis: int) -> int:
         self.rank(x, *range(axis + 1, 33))
         return self.sizes(x, axis, axis + 1)[0]
-
-    def rank(self, x: Value, *allowed: int) -> int:
-        """The input's rank, which must be one of ``allowed`` if any are given."""
-        rank = len(self.shape(x))
-        if allowed and rank not in allowed:
-            words = " or ".join(map(str, allowed)) if len(allowed) < 6 else f"{allowed[0]} or more"
-            raise self.malformed(f"its input has {rank} axes; it takes {words}")
-        return rank
-
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """An axis as a non-negative one; negative ones count from the end."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
 
     def channel(self, x: Value) -> int:
         """The axis of the channels."""
         return self.rank(x, *range(2, 33)) - 1 if self.last else 1
 
-    def same(self, a: Dim, b: Dim, what: str) -> None:
-        """Two sizes must be one: numbers that differ are an error, a number and a free axis a reason to fall back."""
-        if isinstance(a, int) and isinstance(b, int):
-            if a != b:
-                raise self.malformed(f"{what} is {a} here and {b} there")
-        elif a != b:
-            raise self.free(f"{what} must be {a if isinstance(a, int) else b}")
-
     # --- types --------------------------------------------------------------------------------------------------------
-
-    def element(self, x: Value) -> ir.DataType:
-        if x.dtype is None:
-            raise self.free("it needs the element type of its input")
-        return x.dtype
-
-    def number(self, x: Value, value: float) -> Array:
-        """``value`` as a constant of the element type of ``x``."""
-        dtype = self.element(x).numpy()
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(value).astype(dtype)
 
     def array(self, x: Value, values: Any) -> Array:
         return np.asarray(values).astype(self.element(x).numpy())
@@ -236,11 +158,6 @@ class Layer:
         if word not in DTYPES:
             raise self.malformed(f"its argument {key} is {word!r}, which is no element type of numbers")
         return DTYPES[word]
-
-
-def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
-    """``x`` as ``dtype``, itself where it is that already."""
-    return x if x.dtype == dtype else g.Cast(x, to=int(dtype))
 
 
 def prod(sizes: Sequence[int]) -> int:

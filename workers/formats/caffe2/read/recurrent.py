@@ -12,9 +12,10 @@ import onnx_ir as ir
 
 from workers.formats.caffe2.read.cells import as_cell
 from workers.formats.caffe2.read.control import inner_net, own, run_net, typed
-from workers.formats.caffe2.read.layer import I32, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import I32, Layer, Value, reads
 from workers.formats.caffe2.read.recurrence import Alias, Buffers, Link, Recurrence, initial_state
 from workers.formats.caffe2.read.sizes import size_of
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import FLOATS, I32, Layer, Value, cast, reads
+from workers.formats.caffe2.read.layer import FLOATS, I32, Layer, Value, reads
 from workers.formats.caffe2.read.sizes import check_constant, size_of
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 REDUCTIONS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import BOOL, I32, I64, Layer, Value, cast, prod, reads
+from workers.formats.caffe2.read.layer import BOOL, I32, I64, Layer, Value, prod, reads
 from workers.formats.caffe2.read.sizes import check_constant
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 KINDS = ("Sum", "Mean", "Max")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.formats.caffe2.read.layer import I32, I64, Layer, Value, cast, prod, reads
+from workers.formats.caffe2.read.layer import I32, I64, Layer, Value, prod, reads
 from workers.formats.caffe2.read.sizes import check_constant, reshape, times
 from workers.formats.caffe2.read.windows import back, first, moved
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 

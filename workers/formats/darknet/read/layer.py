@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.errors import LimitExceeded, MalformedModel, UnsupportedLayer
-from workers.formats.contract import Note
+from workers.errors import LimitExceeded
 from workers.formats.darknet.file import Array, decimal, whole
 from workers.formats.darknet.net import ALEXEYAB, Step
 from workers.formats.darknet.weights import Cursor
+from workers.formats.layer import SourceLayer
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -26,16 +26,6 @@ reads: Reads[Rule] = Reads("Darknet")
 
 # Sizes of kernels, strides and windows beyond this are no net's.
 WINDOW = 1 << 14
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +63,22 @@ class Scope:
     anchors: int = 0
 
 
-class Layer:
+class Layer(SourceLayer):
     """One layer: ``layer.whole("stride", 1)`` reads its options, ``layer.weight`` takes its parameters in order."""
 
+    system = "darknet"
+
     def __init__(self, step: Step, scope: Scope) -> None:
+        super().__init__(step.name, step.type, scope.file, [])
         self.step = step
         self.index = step.index
-        self.name = step.name
-        self.type = step.type
         self.scope = scope
         self.variant = scope.variant
         self.options = step.section.options
-        self.notes: list[Note] = []
 
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX, or not known well enough."""
-        return UnsupportedLayer("darknet", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Darknet would refuse this layer, or read foreign memory."""
-        return MalformedModel(
-            f"layer {self.name!r} (line {self.step.section.line}): {reason}", file=self.scope.file, layer=self.name,
-            op=self.type,
-        )  # fmt: skip
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.notes.append(Note(code, detail, self.name))
+    @property
+    def place(self) -> str:
+        return f"line {self.step.section.line}"
 
     # --- options ------------------------------------------------------------------------------------------------------
 

@@ -34,11 +34,12 @@ from workers.formats.keras.read import (
     wrappers,
 )
 from workers.formats.keras.read.inputs import inputs
-from workers.formats.keras.read.layer import FreeAxis, Scope, reads
+from workers.formats.keras.read.layer import Scope, reads
 from workers.formats.keras.read.network import Pass, run, why_not
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.upgrade import ALIASES
 from workers.formats.keras.weights import Stock, stock
+from workers.formats.layer import FreeAxis
 
 # Importing a family registers its layers.
 FAMILIES = (

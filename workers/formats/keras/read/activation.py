@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.keras.read.layer import Layer, Rule, cast, reads
+from workers.formats.keras.read.layer import Layer, Rule, reads
 from workers.formats.keras.read.tensor import Tensor
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
 Function = Callable[[GraphBuilder, Layer, Value], Value]

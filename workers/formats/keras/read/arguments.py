@@ -9,8 +9,9 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.keras.read.elementwise import common
-from workers.formats.keras.read.layer import DTYPES, F32, FLOATS, Layer, Result, cast
+from workers.formats.keras.read.layer import DTYPES, F32, Layer, Result
 from workers.formats.keras.read.tensor import Order, Tensor, plain
+from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Value
 
 Operation = Callable[[GraphBuilder, "Arguments"], Result]

@@ -10,11 +10,12 @@ import numpy as np
 
 from workers.formats.keras.network import Spec
 from workers.formats.keras.read.dense import floating
-from workers.formats.keras.read.layer import BOOL, I64, Layer, Result, cast, reads
+from workers.formats.keras.read.layer import BOOL, I64, Layer, Result, reads
 from workers.formats.keras.read.masks import both
 from workers.formats.keras.read.quantized import dense_kernel
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.weights import Stock
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
 LETTERS = "ghijklmn"

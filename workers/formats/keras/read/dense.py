@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.keras.read.activation import activate, function
-from workers.formats.keras.read.layer import F32, FLOATS, Array, Layer, cast, reads
+from workers.formats.keras.read.layer import F32, Array, Layer, reads
 from workers.formats.keras.read.quantized import dense_kernel, int8, rounded, rounds_inputs
 from workers.formats.keras.read.tensor import Tensor, channels_first
+from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Value
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Array, Layer, Result, cast, reads
+from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Array, Layer, Result, reads
 from workers.formats.keras.read.quantized import mode
 from workers.formats.keras.read.tensor import Tensor, plain
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
 from workers.formats.keras.network import Spec
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.weights import Stock
+from workers.formats.layer import FLOATS, SourceLayer
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Dim
@@ -33,19 +33,8 @@ DTYPES = {
     "uint8": ir.DataType.UINT8, "int8": ir.DataType.INT8, "int16": ir.DataType.INT16, "uint16": ir.DataType.UINT16,
     "uint32": ir.DataType.UINT32, "uint64": ir.DataType.UINT64, "string": STRING, "float": F32, "int": I32,
 }  # fmt: skip
-FLOATS = (F32, F64, F16, BF16)
 SIZE = 1 << 31
 MAX_WINDOW = 1 << 20
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -65,44 +54,27 @@ class Scope:
     notes: list[Note] = field(default_factory=list)
 
 
-class Layer:
+class Layer(SourceLayer):
     """One call of a layer: ``layer.flag("use_bias", True)`` tells an option, ``layer.array("kernel")`` a weight.
 
     ``args`` and ``kwargs`` are the call's other arguments, with tensors in place; ``path`` names it in nested models.
     """
 
+    system = "keras"
+
     def __init__(
         self, spec: Spec, stock: Stock, scope: Scope, path: str, args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
+        super().__init__(path, spec.type, scope.file, scope.notes)
         self.spec = spec
         self.stock = stock
         self.scope = scope
-        self.name = path
-        self.type = spec.type
         self.kind = spec.kind
         self.config = spec.config
         self.generation = spec.generation
         self.args = args
         self.kwargs = kwargs or {}
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("keras", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Keras would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
 
     # --- configuration ------------------------------------------------------------------------------------------------
 
@@ -308,8 +280,3 @@ def unwrapped(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1:
         return value[0]
     return value
-
-
-def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
-    """``x`` as ``dtype``, itself where it is that already."""
-    return x if x.dtype == dtype else g.Cast(x, to=int(dtype))

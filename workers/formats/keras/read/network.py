@@ -13,10 +13,11 @@ from workers.errors import LimitExceeded, MalformedModel, Unsupported, Unsupport
 from workers.formats.contract import Progress
 from workers.formats.keras.network import CALLS, Call, Net, Ref, Spec, refs
 from workers.formats.keras.read.inputs import Input
-from workers.formats.keras.read.layer import FLOATS, FreeAxis, Layer, Result, Rule, Scope, cast, reads
+from workers.formats.keras.read.layer import Layer, Result, Rule, Scope, reads
 from workers.formats.keras.read.masks import passes
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.weights import Stock
+from workers.formats.layer import FLOATS, FreeAxis, cast
 from workers.hub.graph import GraphBuilder
 
 _SIGNATURES: dict[Rule, Signature] = {}

@@ -12,8 +12,9 @@ import onnx_ir as ir
 from workers.formats.keras.read import operations_reduce, operations_shape
 from workers.formats.keras.read.activation import FUNCTIONS
 from workers.formats.keras.read.arguments import OPERATIONS, Arguments, operation, promoted, together
-from workers.formats.keras.read.layer import BOOL, F32, FLOATS, Layer, Result, cast, reads
+from workers.formats.keras.read.layer import BOOL, F32, Layer, Result, reads
 from workers.formats.keras.read.tensor import Tensor
+from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Operand
 
 FAMILIES = (operations_reduce, operations_shape)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.keras.read.arguments import Arguments, operation, promoted
-from workers.formats.keras.read.layer import BOOL, F32, FLOATS, I32, I64, Result, cast
+from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Result
 from workers.formats.keras.read.tensor import Tensor, plain
+from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Value
 
 REDUCTIONS = {

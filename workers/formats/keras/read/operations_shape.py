@@ -8,9 +8,10 @@ import numpy as np
 
 from workers.formats.keras.read.arguments import Arguments, operation, promoted
 from workers.formats.keras.read.elementwise import common
-from workers.formats.keras.read.layer import F32, I32, I64, Result, cast
+from workers.formats.keras.read.layer import F32, I32, I64, Result
 from workers.formats.keras.read.resize import resized
 from workers.formats.keras.read.tensor import Tensor, channels_first, plain
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
 END = np.iinfo(np.int64).max

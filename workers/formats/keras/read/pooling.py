@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from workers.formats.keras.read.layer import Layer, cast, reads
+from workers.formats.keras.read.layer import Layer, reads
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.read.windows import padding, spatial
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
 

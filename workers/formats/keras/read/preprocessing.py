@@ -8,11 +8,12 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.keras.read.dense import floating
-from workers.formats.keras.read.layer import BOOL, F32, I32, I64, STRING, Array, Layer, cast, reads, unwrapped
+from workers.formats.keras.read.layer import BOOL, F32, I32, I64, STRING, Array, Layer, reads, unwrapped
 from workers.formats.keras.read.normalization import along, axes_of
 from workers.formats.keras.read.resize import resized
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.read.windows import spatial
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
 TABLE = 1 << 22

@@ -13,7 +13,8 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.keras.read.cells import Cell, fused, step
-from workers.formats.keras.read.layer import F32, I32, I64, Array, Layer, cast
+from workers.formats.keras.read.layer import F32, I32, I64, Array, Layer
+from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Dim
 

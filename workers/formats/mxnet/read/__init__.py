@@ -9,6 +9,7 @@ from functools import partial
 
 from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.mxnet.assemble import Assembled, assemble
 from workers.formats.mxnet.net import Net, build
 from workers.formats.mxnet.read import (
@@ -38,7 +39,7 @@ from workers.formats.mxnet.read import (
     special,
 )
 from workers.formats.mxnet.read.inputs import Shapes, dtypes, freed, shapes
-from workers.formats.mxnet.read.layer import FreeAxis, reads
+from workers.formats.mxnet.read.layer import reads
 from workers.formats.mxnet.read.network import Pass, add_outputs, run
 
 # Importing a family registers its operators.

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.layer import cast
 from workers.formats.mxnet.read.elementwise import truth
-from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
+from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.symbol import Symbol
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim

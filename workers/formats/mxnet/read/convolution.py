@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
+from workers.formats.layer import cast
+from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, reshaped
 from workers.hub.graph import GraphBuilder
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.mxnet.read.boxes import below, leading, picked, ranked, survivors
-from workers.formats.mxnet.read.layer import F32, Layer, Value, cast, reads
+from workers.formats.mxnet.read.layer import F32, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.hub.graph import GraphBuilder
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.mxnet.read.layer import BOOL, Layer, Value, cast, reads
+from workers.formats.layer import cast
+from workers.formats.mxnet.read.layer import BOOL, Layer, Value, reads
 from workers.hub.graph import GraphBuilder
 
 Binary = Callable[[GraphBuilder, Layer, Value, Value], Value]

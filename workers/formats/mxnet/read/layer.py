@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
+from workers.formats.layer import ValueLayer, cast
 from workers.formats.mxnet import attributes
 from workers.formats.mxnet.symbol import Node
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder
-from workers.hub.node import Dim
 
 Value = ir.Value
 Array = npt.NDArray[Any]
@@ -32,17 +30,6 @@ DTYPES = {
     "float32": F32, "float64": F64, "float16": F16, "int64": I64, "int32": I32, "bool": BOOL, "bfloat16": BF16,
     "uint8": ir.DataType.UINT8, "int8": ir.DataType.INT8,
 }  # fmt: skip
-FLOATS = (F32, F64, F16, BF16)
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -63,37 +50,19 @@ class Scope:
     inner: Callable[..., list[Value]] | None = None
 
 
-class Layer:
+class Layer(ValueLayer):
     """One node: ``layer.flag("no_bias", False)`` reads an attribute, ``layer.shape(x)`` a size.
 
     ``outputs`` tells how many of its outputs someone reads.
     """
 
+    system = "mxnet"
+
     def __init__(self, node: Node, scope: Scope, outputs: int = 1) -> None:
+        super().__init__(node.name, node.op, scope.file, scope.notes)
         self.node = node
         self.scope = scope
-        self.name = node.name
-        self.type = node.op
         self.outputs = outputs
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("mxnet", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: MXNet would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
@@ -158,63 +127,11 @@ class Layer:
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 
-    def shape(self, x: Value) -> tuple[Dim, ...]:
-        """The shape of an input; its rank must be known."""
-        try:
-            return GraphBuilder.shape(x)
-        except ValueError:
-            raise self.free("it needs the rank of its input, which depends on the data") from None
-
-    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> tuple[int, ...]:
-        """The sizes of the axes [first, stop), which must be fixed."""
-        sizes = self.shape(x)[first:stop]
-        fixed = tuple(dim for dim in sizes if isinstance(dim, int))
-        if len(fixed) != len(sizes):
-            axes = [axis for axis, dim in enumerate(sizes, first) if not isinstance(dim, int)]
-            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
-        return fixed
-
     def size(self, x: Value, axis: int) -> int:
         self.rank(x, *range(axis + 1, 33))
         return self.sizes(x, axis, axis + 1)[0]
 
-    def rank(self, x: Value, *allowed: int) -> int:
-        """The input's rank, which must be one of ``allowed`` if any are given."""
-        rank = len(self.shape(x))
-        if allowed and rank not in allowed:
-            words = " or ".join(map(str, allowed)) if len(allowed) < 6 else f"{allowed[0]} or more"
-            raise self.malformed(f"its input has {rank} axes; it takes {words}")
-        return rank
-
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """An axis as a non-negative one; negative ones count from the end."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
-
-    def same(self, a: Dim, b: Dim, what: str) -> None:
-        """Two sizes must be one: numbers that differ are an error, a number and a free axis a reason to fall back."""
-        if isinstance(a, int) and isinstance(b, int):
-            if a != b:
-                raise self.malformed(f"{what} is {a} here and {b} there")
-        elif a != b:
-            raise self.free(f"{what} must be {a if isinstance(a, int) else b}")
-
     # --- types --------------------------------------------------------------------------------------------------------
-
-    def element(self, x: Value) -> ir.DataType:
-        if x.dtype is None:
-            raise self.free("it needs the element type of its input")
-        return x.dtype
-
-    def number(self, x: Value, value: float) -> Array:
-        """``value`` as a constant of the element type of ``x``."""
-        dtype = self.element(x).numpy()
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(value).astype(dtype)
-
-    def is_float(self, x: Value) -> bool:
-        return self.element(x) in FLOATS
 
 
 def _integers(text: str) -> tuple[int | None, ...]:
@@ -223,11 +140,6 @@ def _integers(text: str) -> tuple[int | None, ...]:
 
 def _reals(text: str) -> tuple[float | None, ...]:
     return attributes.items(text, attributes.real)
-
-
-def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
-    """``x`` as ``dtype``, itself where it is that already."""
-    return x if x.dtype == dtype else g.Cast(x, to=int(dtype))
 
 
 def whole(g: GraphBuilder, x: Value) -> Value:

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.layer import cast
 from workers.formats.mxnet import attributes
 from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.elementwise import floating, truth
-from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
+from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.formats.mxnet.read.slicing import FAR
 from workers.hub.graph import GraphBuilder

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.mxnet.read.boxes import picked, ranked, survivors
-from workers.formats.mxnet.read.layer import BOOL, F32, I64, Array, Layer, Value, cast, reads
+from workers.formats.mxnet.read.layer import BOOL, F32, I64, Array, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, reshaped
 from workers.hub.graph import GraphBuilder
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.formats.mxnet.read.layer import Layer, Value, cast, reads
+from workers.formats.layer import cast
+from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import CONSTANT, formed, size_of
 from workers.hub.graph import GraphBuilder
 

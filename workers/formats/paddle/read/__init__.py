@@ -9,6 +9,7 @@ from functools import partial
 
 from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.paddle.assemble import Assembled, assemble
 from workers.formats.paddle.net import Net, build
 from workers.formats.paddle.read import (
@@ -38,7 +39,7 @@ from workers.formats.paddle.read import (
     slicing,
 )
 from workers.formats.paddle.read.inputs import Shapes, dtypes, fixed, shapes
-from workers.formats.paddle.read.layer import FreeAxis, reads
+from workers.formats.paddle.read.layer import reads
 from workers.formats.paddle.read.network import Pass, add_outputs, run
 from workers.formats.paddle.signatures import SIGNATURES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -239,10 +239,9 @@ def prelu(g: GraphBuilder, layer: Layer) -> Value:
     rank = layer.rank(x)
     last = layer.word("data_format", "NCHW") == "NHWC"
     if mode == "all" or rank < 2:
-        shape: list[int] = [1]
+        shape: Sequence[int] = [1]
     elif mode == "channel":
-        shape = layer.sizes(alpha)
-        shape = [math.prod(shape), *([1] * (0 if last else rank - 2))]
+        shape = [math.prod(layer.sizes(alpha)), *([1] * (0 if last else rank - 2))]
     else:
         shape = layer.sizes(x, 1)
     return g.PRelu(x, reshaped(g, layer, alpha, shape))

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.layer import FLOATS
 from workers.formats.paddle.read.activation import activated, floating
-from workers.formats.paddle.read.layer import BOOL, FLOATS, Layer, Value, cast, reads
+from workers.formats.paddle.read.layer import BOOL, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
+from workers.errors import MalformedModel
 from workers.formats.contract import Note
+from workers.formats.layer import ValueLayer
 from workers.formats.paddle.program import DTYPES, WORDS, Operator, Program
-from workers.formats.paddle.read.dims import whole
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -30,18 +29,7 @@ F32, F64, F16, BF16, I64, I32, BOOL = (
     ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.INT64,
     ir.DataType.INT32, ir.DataType.BOOL,
 )  # fmt: skip
-FLOATS = (F32, F64, F16, BF16)
 RANK, ELEMENTS = 32, 1 << 24
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -64,37 +52,19 @@ class Scope:
     held: list[Held] = field(default_factory=list)
 
 
-class Layer:
+class Layer(ValueLayer):
     """One operator: ``layer.x("Input")`` is a value, ``layer.flag("ceil_mode")`` an attribute.
 
     ``env`` holds all values by name; control flow and arrays look into it, other layers read their slots only.
     """
 
+    system = "paddle"
+
     def __init__(self, op: Operator, scope: Scope, env: Any) -> None:
+        super().__init__(op.name, op.shown or op.type, scope.file, scope.notes)
         self.op = op
         self.scope = scope
         self.env = env
-        self.name = op.name
-        self.type = op.shown or op.type
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("paddle", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Paddle would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
 
     def older(self, major: int, minor: int) -> bool:
         """Whether the program was written by an older release than this, where it says."""
@@ -223,22 +193,6 @@ class Layer:
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 
-    def shape(self, x: Value) -> tuple[Dim, ...]:
-        """The shape of an input; its rank must be known."""
-        try:
-            return GraphBuilder.shape(x)
-        except ValueError:
-            raise self.free("it needs the rank of its input, which depends on the data") from None
-
-    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> list[int]:
-        """The sizes of the axes [first, stop), which must be fixed."""
-        dims = self.shape(x)[first:stop]
-        found = whole(dims)
-        if found is None:
-            axes = [axis for axis, dim in enumerate(dims, first) if not isinstance(dim, int)]
-            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
-        return found
-
     def size(self, x: Value, axis: int) -> int:
         """The size of one axis, counted from the end when negative."""
         dims = self.shape(x)
@@ -247,19 +201,10 @@ class Layer:
 
     def rank(self, x: Value, *allowed: int) -> int:
         """The input's rank, which must be one of ``allowed`` if any are given."""
-        rank = len(self.shape(x))
-        if allowed and rank not in allowed:
-            words = " or ".join(map(str, allowed)) if len(allowed) < 6 else f"{allowed[0]} or more"
-            raise self.malformed(f"its input has {rank} axes; it takes {words}")
+        rank = super().rank(x, *allowed)
         if rank > RANK:
             raise self.malformed(f"its input has {rank} axes")
         return rank
-
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """An axis as a non-negative one; negative ones count from the end."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
 
     def bounded(self, elements: int) -> None:
         """Refuse to write out a constant beyond reason."""
@@ -268,24 +213,11 @@ class Layer:
 
     # --- types --------------------------------------------------------------------------------------------------------
 
-    def element(self, x: Value) -> ir.DataType:
-        if x.dtype is None:
-            raise self.free("it needs the element type of its input")
-        return x.dtype
-
-    def number(self, x: Value, value: float | Sequence[float] | Array) -> Array:
-        """``value`` as a constant of the element type of ``x``."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(value).astype(self.element(x).numpy())
-
     def single(self, array: Array) -> float:
         """The number in a stored tensor of one element."""
         if array.size != 1:
             raise self.malformed(f"a number it takes is a tensor of {array.size} elements")
         return float(array.reshape(-1)[0])
-
-    def is_float(self, x: Value) -> bool:
-        return self.element(x) in FLOATS
 
 
 def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:

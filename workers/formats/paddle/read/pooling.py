@@ -183,7 +183,7 @@ def max_pool_with_index(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     if layer.flag("adaptive") and not even:
         return {"Out": adaptive(g, layer, x, kernel, True)}
     if layer.flag("global_pooling") or layer.flag("adaptive"):
-        steps = layer.sizes(x, 2)
+        steps: Sequence[int] = layer.sizes(x, 2)
         steps = [s // k for s, k in zip(steps, kernel, strict=True)] if layer.flag("adaptive") else steps
         y, places = g.ops("MaxPool", x, outputs=2, kernel_shape=steps, strides=steps)
     else:

@@ -107,7 +107,7 @@ def crop(g: GraphBuilder, layer: Layer) -> Value:
     x, like = layer.x(), layer.maybe("Y")
     rank = layer.rank(x)
     if like is not None:
-        shape: list[int] | Value = layer.sizes(like)
+        shape: list[int] | Value = list(layer.sizes(like))
     else:
         shape = numbers(g, layer, "shape", "Shape", "ShapeTensor", default=[-1] * rank)
     offsets = fixed(layer, numbers(g, layer, "offsets", "Offsets", "OffsetsTensor", default=[0] * rank), "its offsets")

@@ -20,13 +20,14 @@ from workers.errors import (
     UnsupportedOperators,
 )
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.pytorch import exported, script
 from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.read import builtins, families, program, program_inputs
 from workers.formats.pytorch.read.capture import captured
 from workers.formats.pytorch.read.dispatch import CONFUSED, State
 from workers.formats.pytorch.read.inputs import Input, freed, parameters
-from workers.formats.pytorch.read.layer import FreeAxis, Retype, TimeMajor, reads
+from workers.formats.pytorch.read.layer import Retype, TimeMajor, reads
 from workers.formats.pytorch.read.network import Progress, Shapes, Types, run_script
 from workers.formats.pytorch.recognise import PROGRAM, SCRIPT, kind_of
 from workers.inspect.upload import UploadedFile

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.layer import BF16, BOOL, F16, F32, F64, FLOATS, I64
+from workers.formats.layer import FLOATS
+from workers.formats.pytorch.read.layer import BF16, BOOL, F16, F32, F64, I64
 from workers.formats.pytorch.read.symbols import Sym, emit, kind_of
 from workers.hub.graph import GraphBuilder, Value
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import onnx_ir as ir
 
+from workers.formats.layer import FLOATS
 from workers.formats.pytorch.read.dtypes import cast, floating, operand, result_type, together
-from workers.formats.pytorch.read.layer import BOOL, F32, FLOATS, I64, Layer, reads
+from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
 from workers.hub.graph import GraphBuilder, Value
 
 # Functions of one floating tensor that ONNX has under another name or its own.

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer
+from workers.errors import LimitExceeded, Unsupported
 from workers.formats.contract import Note
+from workers.formats.layer import SourceLayer
 from workers.formats.pytorch.read.symbols import Expr, Sym, axis_size, expr_of
 from workers.formats.rules import Reads
 from workers.hub.graph import GraphBuilder, Value
@@ -29,7 +30,6 @@ F32, F64, F16, I64, I32, BOOL, BF16, U8, I8 = (
 )  # fmt: skip
 # Elements that a reading function makes at once, instead of an operator of the graph.
 MADE = 1 << 24
-FLOATS = (F32, F64, F16, BF16)
 # torch's ScalarType numbers, as TorchScript writes them.
 SCALAR_TYPES: dict[int, ir.DataType] = {
     0: U8, 1: I8, 2: ir.DataType.INT16, 3: I32, 4: I64, 5: F16, 6: F32, 7: F64, 11: BOOL, 12: I8, 13: U8, 14: I32,
@@ -37,16 +37,6 @@ SCALAR_TYPES: dict[int, ir.DataType] = {
     26: ir.DataType.FLOAT8E4M3FNUZ, 27: ir.DataType.UINT16, 28: ir.DataType.UINT32, 29: ir.DataType.UINT64,
 }  # fmt: skip
 NUMBERS = {dtype: number for number, dtype in reversed(SCALAR_TYPES.items()) if number not in (12, 13, 14)}
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 class Retype(Exception):
@@ -119,30 +109,15 @@ class Scope:
         return found
 
 
-class Layer:
+class Layer(SourceLayer):
     """One call of an operator. ``overload`` is empty where the source does not say it (TorchScript)."""
 
+    system = "pytorch"
+
     def __init__(self, name: str, type: str, scope: Scope, overload: str = "") -> None:
-        self.name = name
-        self.type = type
+        super().__init__(name, type, scope.file, scope.notes)
         self.scope = scope
         self.overload = overload
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the call is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("pytorch", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: PyTorch would refuse this call, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the call needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
 
     def note(self, code: str, detail: str) -> None:
         note = Note(code, detail, self.name)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from workers.formats.layer import FLOATS
 from workers.formats.pytorch.read.dtypes import operand
-from workers.formats.pytorch.read.layer import F32, FLOATS, Layer, reads
+from workers.formats.pytorch.read.layer import F32, Layer, reads
 from workers.formats.pytorch.read.symbols import Sym
 from workers.hub.graph import GraphBuilder, Value
 

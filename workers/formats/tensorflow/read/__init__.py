@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from workers.errors import InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.tensorflow.assemble import Assembled, assemble
 from workers.formats.tensorflow.dtypes import NUMPY, plain
 from workers.formats.tensorflow.entry import Entry, entry_of
@@ -41,7 +42,7 @@ from workers.formats.tensorflow.read import (
     spatial,
 )
 from workers.formats.tensorflow.read.builder import Builder
-from workers.formats.tensorflow.read.layer import Entity, FreeAxis, Shared, handles, reads
+from workers.formats.tensorflow.read.layer import Entity, Shared, handles, reads
 from workers.formats.tensorflow.read.network import Run, Scope, what_is
 from workers.formats.tensorflow.tensors import Array
 from workers.options import Options

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.tensorflow.dtypes import BOOL, F16, F32, F64, FLOATS
+from workers.formats.layer import FLOATS
+from workers.formats.tensorflow.dtypes import BOOL, F16, F32, F64
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
+from workers.formats.layer import ValueLayer
 from workers.formats.rules import Reads
 from workers.formats.tensorflow.bundle import Stored
-from workers.formats.tensorflow.dtypes import FLOATS, I64, ONNX, plain
+from workers.formats.tensorflow.dtypes import I64, ONNX, plain
 from workers.formats.tensorflow.graph import Node
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.tensors import Array
@@ -27,16 +27,6 @@ Value = ir.Value
 Rule = Callable[..., Any]
 reads: Reads[Rule] = Reads("TensorFlow")
 handles: Reads[Rule] = Reads("TensorFlow")
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 # --- what may stand for a tensor besides a value ----------------------------------------------------------------------
@@ -91,37 +81,20 @@ class Shared:
     notes: list[Note] = field(default_factory=list)
 
 
-class Layer:
+class Layer(ValueLayer):
     """One node: ``layer.i("axis", -1)`` reads an attribute, ``layer.shape(x)`` a size.
 
     ``outputs`` tells how many of its outputs someone reads.
     """
 
+    system = "tensorflow"
+    noun = "node"
+
     def __init__(self, node: Node, name: str, shared: Shared, outputs: int = 1) -> None:
+        super().__init__(name, node.op, shared.file, shared.notes)
         self.node = node
-        self.name = name
-        self.type = node.op
         self.shared = shared
         self.outputs = outputs
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the node is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("tensorflow", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: TensorFlow would refuse this node, too."""
-        return MalformedModel(
-            f"node {self.name!r} ({self.type}): {reason}", file=self.shared.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the node needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.shared.notes.append(Note(code, detail, self.name))
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
@@ -185,45 +158,11 @@ class Layer:
             raise self.free("it needs the rank of its input, which is unknown")
         return shape
 
-    def sizes(self, x: Value, first: int = 0, stop: int | None = None) -> tuple[int, ...]:
-        """The sizes of the axes [first, stop), which must be fixed."""
-        sizes = self.shape(x)[first:stop]
-        fixed = tuple(dim for dim in sizes if isinstance(dim, int))
-        if len(fixed) != len(sizes):
-            axes = [axis for axis, dim in enumerate(sizes, first) if not isinstance(dim, int)]
-            raise self.free(f"it needs the size of axis {', '.join(map(str, axes))} of its input")
-        return fixed
-
     def size(self, x: Value, axis: int) -> int:
         axis = self.axis(axis, len(self.shape(x)))
         return self.sizes(x, axis, axis + 1)[0]
 
-    def rank(self, x: Value, *allowed: int) -> int:
-        rank = len(self.shape(x))
-        if allowed and rank not in allowed:
-            raise self.malformed(f"its input has {rank} axes; it takes {' or '.join(map(str, allowed))}")
-        return rank
-
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """An axis as a non-negative one; negative ones count from the end."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
-
     # --- types and constants ------------------------------------------------------------------------------------------
-
-    def element(self, x: Value) -> ir.DataType:
-        if x.dtype is None:
-            raise self.free("it needs the element type of its input")
-        return x.dtype
-
-    def number(self, x: Value, value: float) -> Array:
-        """``value`` as a constant of the element type of ``x``."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(value).astype(self.element(x).numpy())
-
-    def is_float(self, x: Value) -> bool:
-        return self.element(x) in FLOATS
 
     def constant(self, g: Builder, x: Value, what: str) -> Array:
         """An input that must be a constant."""

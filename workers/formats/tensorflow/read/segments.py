@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.tensorflow.dtypes import FLOATS
+from workers.formats.layer import FLOATS
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, reads, vector, whole
 from workers.formats.tensorflow.tensors import Array

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.tensorflow.dtypes import BOOL, F32, F64, FLOATS, I64
+from workers.formats.layer import FLOATS
+from workers.formats.tensorflow.dtypes import BOOL, F32, F64, I64
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, vector, whole
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.tflite.file import Model, load
 from workers.formats.tflite.read import (
     activation,
@@ -30,7 +31,7 @@ from workers.formats.tflite.read import (
     stablehlo,
 )
 from workers.formats.tflite.read.inputs import Entry, entry, shapes
-from workers.formats.tflite.read.layer import FreeAxis, Scope, reads
+from workers.formats.tflite.read.layer import Scope, reads
 from workers.formats.tflite.read.network import Pass, add_outputs, run
 from workers.formats.tflite.recognise import model_of
 from workers.hub.provenance import COARSE_SOURCE

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.align import aligned, place, single
-from workers.formats.tflite.read.layer import BOOL, F32, F64, I32, I64, Layer, Out, Value, activated, cast, reads
+from workers.formats.tflite.read.layer import BOOL, F32, F64, I32, I64, Layer, Out, Value, activated, reads
 from workers.hub.graph import GraphBuilder
 
 COMPUTED = (F32, F64, I32, I64)

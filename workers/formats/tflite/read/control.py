@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.held import Held
-from workers.formats.tflite.read.layer import BOOL, F32, TEXT, Layer, Out, Value, cast, reads
+from workers.formats.tflite.read.layer import BOOL, F32, TEXT, Layer, Out, Value, reads
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim, shape_of
 

@@ -6,8 +6,9 @@ import struct
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.convolution import bias
-from workers.formats.tflite.read.layer import F32, I64, Layer, Out, activated, cast, reads
+from workers.formats.tflite.read.layer import F32, I64, Layer, Out, activated, reads
 from workers.formats.tflite.read.spatial import LIMIT
 from workers.hub.graph import GraphBuilder
 

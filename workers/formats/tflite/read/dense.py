@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.convolution import bias
 from workers.formats.tflite.read.held import Rows, dequantised, quantised
-from workers.formats.tflite.read.layer import F32, I32, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import F32, I32, Layer, Out, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 
 

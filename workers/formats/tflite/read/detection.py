@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.tflite.read.layer import F32, Array, Layer, Value, cast, reads, whole
+from workers.formats.layer import cast
+from workers.formats.tflite.read.layer import F32, Array, Layer, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 from workers.inspect.flexbuffer import flex_map
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.layer import FLOATS, cast
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import aligned, single
-from workers.formats.tflite.read.layer import BOOL, FLOATS, I64, Array, Layer, Out, Value, cast, reads
+from workers.formats.tflite.read.layer import BOOL, I64, Array, Layer, Out, Value, reads
 from workers.hub.graph import GraphBuilder
 
 ARITHMETIC = {

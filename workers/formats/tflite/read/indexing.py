@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import place, single
-from workers.formats.tflite.read.layer import BOOL, DTYPES, F32, I64, Array, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import BOOL, DTYPES, F32, I64, Array, Layer, Out, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 
 

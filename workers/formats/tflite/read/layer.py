@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
+from workers.formats.layer import TensorLayer, cast
 from workers.formats.rules import Reads
 from workers.formats.tflite.file import Operator, SubGraph, Tensor
 from workers.formats.tflite.read.held import Flat, Held, Rows, constant
@@ -32,7 +32,6 @@ DTYPES = {
     "uint64": ir.DataType.UINT64, "bfloat16": ir.DataType.BFLOAT16, "int4": I8, "uint4": U8, "int2": I8,
     "complex64": F32,
 }  # fmt: skip
-FLOATS = (F32, F16, F64, ir.DataType.BFLOAT16)
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
 
@@ -59,16 +58,6 @@ Rule = Callable[..., Result]
 reads: Reads[Rule] = Reads("TensorFlow Lite")
 
 
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
-
-
 @dataclass(slots=True)
 class Scope:
     """What all layers of one pass share.
@@ -91,35 +80,17 @@ class Scope:
     hybrid: bool = False
 
 
-class Layer:
+class Layer(TensorLayer):
     """One operator: ``layer.x(g, 0)`` is its first input, ``layer.i("axis")`` an option, ``layer.dims(0)`` a shape."""
 
+    system = "tflite"
+
     def __init__(self, op: Operator, graph: SubGraph, inputs: Sequence[Held | None], scope: Scope) -> None:
+        super().__init__(layer_name(op, graph), op.type, scope.file, scope.notes)
         self.op = op
         self.scope = scope
         self.inputs = inputs
-        self.type = op.type
         self.outs: list[Tensor] = [graph.tensors[index] for index in op.outputs]
-        self.name = layer_name(op, graph)
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the layer is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("tflite", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: TensorFlow Lite would refuse this layer, too."""
-        return MalformedModel(
-            f"layer {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the layer needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
 
     # --- options ------------------------------------------------------------------------------------------------------
 
@@ -264,23 +235,9 @@ class Layer:
         rank = self.rank(index)
         return [self.size(index, axis) for axis in range(rank)[first:stop]]
 
-    def axis(self, axis: int, rank: int, *, extra: int = 0) -> int:
-        """An axis as a non-negative one; negative ones count from the end."""
-        if not -(rank + extra) <= axis < rank + extra:
-            raise self.malformed(f"its axis {axis} does not exist in an input of {rank} axes")
-        return axis + rank + extra if axis < 0 else axis
-
     def axes(self, index: int, rank: int) -> list[int]:
         """Axes from a constant input, each once, in order."""
         return sorted({self.axis(axis, rank) for axis in self.integers(index, "axes")})
-
-    def same(self, a: Dim, b: Dim, what: str) -> None:
-        """Two sizes must be one: numbers that differ are an error, a number and a free axis a reason to fall back."""
-        if isinstance(a, int) and isinstance(b, int):
-            if a != b:
-                raise self.malformed(f"{what} is {a} here and {b} there")
-        elif a != b:
-            raise self.free(f"{what} must be {a if isinstance(a, int) else b}")
 
     # --- types --------------------------------------------------------------------------------------------------------
 
@@ -322,11 +279,6 @@ def activated(g: GraphBuilder, y: Value, kind: str) -> Value:
 def layer_name(op: Operator, graph: SubGraph) -> str:
     """Operators have no names of their own: they go by their first result."""
     return graph.tensors[op.outputs[0]].name if op.outputs else op.type
-
-
-def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
-    """``x`` as ``dtype``, itself where it is that already."""
-    return x if x.dtype == dtype else g.Cast(x, to=int(dtype))
 
 
 def whole(g: GraphBuilder, x: Value) -> Value:

@@ -12,10 +12,11 @@ import onnx_ir as ir
 
 from workers.errors import MalformedModel, Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Progress
+from workers.formats.layer import cast
 from workers.formats.tflite.arrays import stored
 from workers.formats.tflite.file import Model, Operator, Quantization, SubGraph, Tensor
 from workers.formats.tflite.read.held import QUANTISED, Held, quantised
-from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, Value, cast, layer_name, reads
+from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, Value, layer_name, reads
 from workers.formats.tflite.read.wrap import wrap_moves
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim

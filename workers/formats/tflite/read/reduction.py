@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.activation import computable
 from workers.formats.tflite.read.align import keeps_order, place, single
-from workers.formats.tflite.read.layer import BOOL, I32, I64, Array, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import BOOL, I32, I64, Array, Layer, Out, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 
 REDUCTIONS = {

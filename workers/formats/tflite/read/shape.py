@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.tflite.read.align import aligned, is_batch, place, single, sized
 from workers.formats.tflite.read.held import to_first
-from workers.formats.tflite.read.layer import I64, Layer, Out, Value, cast, reads, whole
+from workers.formats.tflite.read.layer import I64, Layer, Out, Value, reads, whole
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 

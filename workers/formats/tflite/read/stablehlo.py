@@ -9,7 +9,8 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from workers.formats.tflite.read.layer import BOOL, I32, Layer, Value, cast, reads
+from workers.formats.layer import cast
+from workers.formats.tflite.read.layer import BOOL, I32, Layer, Value, reads
 from workers.hub.graph import GraphBuilder
 
 # What the body of a reduction may be, by the one operator in it.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from workers.errors import ConversionError, InvalidOptions, LimitExceeded, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.layer import FreeAxis
 from workers.formats.torch7.assemble import Assembled, assemble
 from workers.formats.torch7.objects import Object, Table, children
 from workers.formats.torch7.read import (
@@ -30,7 +31,7 @@ from workers.formats.torch7.read import (
     table,
 )
 from workers.formats.torch7.read.inputs import Inputs, add, freed, inputs
-from workers.formats.torch7.read.layer import FreeAxis, Scope, flows
+from workers.formats.torch7.read.layer import Scope, flows
 from workers.formats.torch7.read.memory import is_missing
 from workers.formats.torch7.read.network import IsIndex, Run, outputs, prune
 from workers.hub.node import Dim

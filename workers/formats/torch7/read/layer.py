@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
-from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
+from workers.formats.layer import SourceLayer
 from workers.formats.rules import Reads
 from workers.formats.torch7.objects import Array, Object, Storage, Table, Tensor
 from workers.formats.torch7.read.dims import reshaped
@@ -26,14 +26,6 @@ Flow = Callable[["Run", "Layer", Data], Data]
 F32, I64 = ir.DataType.FLOAT, ir.DataType.INT64
 flows: Reads[Flow] = Reads("Torch7")
 SIZE = 2**31 - 1
-
-
-class FreeAxis(Exception):
-    """A module needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer, self.type, self.reason = layer, type, reason
 
 
 @dataclass(slots=True)
@@ -94,31 +86,15 @@ def reads_table(
     return add
 
 
-class Layer:
+class Layer(SourceLayer):
     """One module: ``layer.flag("ceil_mode")`` reads a field, ``layer.weight(g, "bias")`` makes an initialiser."""
 
+    system = "torch7"
+    noun = "module"
+
     def __init__(self, module: Object, name: str, scope: Scope) -> None:
-        self.module, self.name, self.scope = module, name, scope
-        self.type = module.class_name
-
-    # --- endings ------------------------------------------------------------------------------------------------------
-
-    def unsupported(self, reason: str) -> UnsupportedLayer:
-        """To be raised: the module is well-formed and cannot be said in ONNX."""
-        return UnsupportedLayer("torch7", self.name, self.type, reason)
-
-    def malformed(self, reason: str) -> MalformedModel:
-        """To be raised: Torch would refuse this module, too."""
-        return MalformedModel(
-            f"module {self.name!r} ({self.type}): {reason}", file=self.scope.file, layer=self.name, op=self.type
-        )
-
-    def free(self, reason: str) -> FreeAxis:
-        """To be raised: the module needs a size that was left free."""
-        return FreeAxis(self.name, self.type, reason)
-
-    def note(self, code: str, detail: str) -> None:
-        self.scope.notes.append(Note(code, detail, self.name))
+        super().__init__(name, module.class_name, scope.file, scope.notes)
+        self.module, self.scope = module, scope
 
     # --- fields -------------------------------------------------------------------------------------------------------
 

@@ -13,21 +13,12 @@ import onnx_ir as ir
 
 from workers.errors import MalformedModel, UnsupportedLayer
 from workers.formats.contract import Note
+from workers.formats.free_axes import FreeAxis
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
 Value = ir.Value
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
-
-
-class FreeAxis(Exception):
-    """A layer needs the size of an axis that was left free; the reader falls back to fixed sizes, or says so."""
-
-    def __init__(self, layer: str, type: str, reason: str) -> None:
-        super().__init__(reason)
-        self.layer = layer
-        self.type = type
-        self.reason = reason
 
 
 class SourceLayer:

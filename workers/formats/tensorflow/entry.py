@@ -15,6 +15,7 @@ from workers.formats.tensorflow.assemble import Assembled
 from workers.formats.tensorflow.dtypes import ONNX, WORDS, plain
 from workers.formats.tensorflow.graph import Graph, Node, Ref, attr, ref_of
 from workers.formats.tensorflow.safety import check_safe
+from workers.hub.node import Dim
 from workers.inspect.schema import Message
 from workers.options import Options
 
@@ -47,6 +48,10 @@ class Entry:
     constants: dict[Ref, object] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     reached: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> list[Sequence[Dim | None]]:
+        return [item.shape or () for item in self.inputs]
 
 
 def entry_of(source: Assembled, options: Options) -> Entry:

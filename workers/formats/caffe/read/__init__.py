@@ -5,6 +5,8 @@ The batch axis is left free first; a layer that needs its size sends the reader 
 
 from __future__ import annotations
 
+from functools import partial
+
 from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.caffe.assemble import Assembled, assemble
 from workers.formats.caffe.data import DATA, LOSSES, TRAINING, preprocessing
@@ -27,7 +29,7 @@ from workers.formats.caffe.read.inputs import Shapes, freed, shapes
 from workers.formats.caffe.read.layer import reads
 from workers.formats.caffe.read.network import Pass, add_outputs, name_values, run
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis, free_first
 from workers.hub.node import Dim
 
 # Importing a family registers its layer types.
@@ -69,23 +71,12 @@ def read(request: ReadRequest) -> Reading:
 def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
     """Once with the batch axis free; where a layer forbids that, once more with the sizes of the files."""
     free = freed(net, fixed, request.options)
-    try:
-        return run(net, free, source.weights, request.progress), []
-    except FreeAxis as error:
-        if free == fixed:
-            raise _needs_size(error, fixed) from error
-        blocked = error
-    try:
-        state = run(net, fixed, source.weights, request.progress)
-    except FreeAxis as error:
-        raise _needs_size(error, fixed) from error
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
+    return free_first(
+        lambda sizes: run(net, sizes, source.weights, request.progress), free, fixed, partial(_needs_size, fixed)
     )
-    return state, [Note("fixed-batch", detail, blocked.layer)]
 
 
-def _needs_size(error: FreeAxis, fixed: Shapes) -> ConversionError:
+def _needs_size(fixed: Shapes, error: FreeAxis) -> ConversionError:
     """The user freed an axis that the net needs, or a size depends on the data itself."""
     if any(not isinstance(size, int) for shape in fixed.values() for size in shape):
         return InvalidOptions(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
+from workers.errors import ConversionError, InvalidOptions
 from workers.formats.caffe2.assemble import assemble
 from workers.formats.caffe2.net import Graph, build
 from workers.formats.caffe2.read import (
@@ -35,7 +35,7 @@ from workers.formats.caffe2.read.layer import reads
 from workers.formats.caffe2.read.network import Pass, add_outputs, name_values, run
 from workers.formats.caffe2.slots import READERS, TRAINING
 from workers.formats.contract import Note, Reading, ReadRequest, no_progress
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis, free_first, needs_size
 
 # Importing a family registers its operators.
 FAMILIES = (
@@ -63,30 +63,7 @@ def _read(graph: Graph, fixed: Shapes, request: ReadRequest) -> tuple[Pass, list
     """With the batch axis free; where a layer forbids that, once more with the sizes that were given."""
     one = partial(run, graph, types=dtypes(graph, request.options), progress=request.progress)
     free = freed(graph, fixed, request.options)
-    try:
-        return one(shapes=free), []
-    except FreeAxis as error:
-        if free == fixed:
-            raise _needs_size(error, fixed) from error
-        blocked = error
-    try:
-        state = one(shapes=fixed)
-    except FreeAxis as error:
-        raise _needs_size(error, fixed) from error
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return state, [Note("fixed-batch", detail, blocked.layer)]
-
-
-def _needs_size(error: FreeAxis, fixed: Shapes) -> ConversionError:
-    """The user freed an axis that the net needs, or a size depends on the data itself."""
-    if any(not isinstance(size, int) for shape in fixed.values() for size in shape):
-        return InvalidOptions(
-            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("caffe2", [Unsupported(error.layer, error.type, error.reason)])
+    return free_first(lambda sizes: one(shapes=sizes), free, fixed, partial(needs_size, "caffe2", fixed.values()))
 
 
 def _with_cut_shapes(graph: Graph, request: ReadRequest) -> ReadRequest:

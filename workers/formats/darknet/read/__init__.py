@@ -25,7 +25,7 @@ from workers.formats.darknet.read.inputs import Plan, plan
 from workers.formats.darknet.read.layer import Variant, reads
 from workers.formats.darknet.read.network import Pass, finish, run
 from workers.formats.darknet.weights import Cursor
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis
 
 # Importing a family registers its layer types.
 FAMILIES = (activation, convolution, dense, elementwise, heads, normalization, pooling, recurrent, shape)

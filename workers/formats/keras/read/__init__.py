@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from workers.errors import ConversionError, InvalidOptions, MalformedModel, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.free_axes import FreeAxis, free_first
 from workers.formats.keras.assemble import Assembled, assemble
 from workers.formats.keras.network import Net, Parser, Spec, is_model
 from workers.formats.keras.read import (
@@ -39,7 +40,6 @@ from workers.formats.keras.read.network import Pass, run, why_not
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.upgrade import ALIASES
 from workers.formats.keras.weights import Stock, stock
-from workers.formats.layer import FreeAxis
 
 # Importing a family registers its layers.
 FAMILIES = (
@@ -86,21 +86,8 @@ def _read(source: Assembled, net: Net, weights: Stock, request: ReadRequest) -> 
             net, weights, given, Scope(source.file, flip=_flips(source), version=source.version), request.progress
         )
 
-    try:
-        state, outputs = once(request.options.dynamic_batch)
-        return state, outputs, []
-    except FreeAxis as error:
-        if not request.options.dynamic_batch:
-            raise _needs_size(error) from error
-        blocked = error
-    try:
-        state, outputs = once(False)
-    except FreeAxis as error:
-        raise _needs_size(error) from error
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return state, outputs, [Note("fixed-batch", detail, blocked.layer)]
+    (state, outputs), notes = free_first(once, request.options.dynamic_batch, False, _needs_size)
+    return state, outputs, notes
 
 
 def _needs_size(error: FreeAxis) -> ConversionError:

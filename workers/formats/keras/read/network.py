@@ -11,13 +11,14 @@ import onnx
 
 from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Progress
+from workers.formats.free_axes import FreeAxis
 from workers.formats.keras.network import CALLS, Call, Net, Ref, Spec, refs
 from workers.formats.keras.read.inputs import Input
 from workers.formats.keras.read.layer import Layer, Result, Rule, Scope, reads
 from workers.formats.keras.read.masks import passes
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.weights import Stock
-from workers.formats.layer import FLOATS, FreeAxis, cast
+from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder
 
 _SIGNATURES: dict[Rule, Signature] = {}

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import free_first, needs_size
 from workers.formats.mxnet.assemble import Assembled, assemble
 from workers.formats.mxnet.net import Net, build
 from workers.formats.mxnet.read import (
@@ -67,30 +66,7 @@ def _read(net: Net, source: Assembled, fixed: Shapes, request: ReadRequest) -> t
     """With the batch axis free; where a layer forbids that, once more with the sizes that were given."""
     one = partial(run, net, source, types=dtypes(net, source, request.options), progress=request.progress)
     free = freed(net, fixed, request.options)
-    try:
-        return one(shapes=free), []
-    except FreeAxis as error:
-        if free == fixed:
-            raise _needs_size(error, fixed) from error
-        blocked = error
-    try:
-        state = one(shapes=fixed)
-    except FreeAxis as error:
-        raise _needs_size(error, fixed) from error
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return state, [Note("fixed-batch", detail, blocked.layer)]
-
-
-def _needs_size(error: FreeAxis, fixed: Shapes) -> ConversionError:
-    """The user freed an axis that the net needs, or a size depends on the data itself."""
-    if any(not isinstance(size, int) for shape in fixed.values() for size in shape):
-        return InvalidOptions(
-            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("mxnet", [Unsupported(error.layer, error.type, error.reason)])
+    return free_first(lambda sizes: one(shapes=sizes), free, fixed, partial(needs_size, "mxnet", fixed.values()))
 
 
 def _widened(state: Pass, source: Assembled) -> list[Note]:

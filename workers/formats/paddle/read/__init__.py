@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import free_first, needs_size
 from workers.formats.paddle.assemble import Assembled, assemble
 from workers.formats.paddle.net import Net, build
 from workers.formats.paddle.read import (
@@ -66,30 +65,8 @@ def read(request: ReadRequest) -> Reading:
 def _read(net: Net, source: Assembled, free: Shapes, request: ReadRequest) -> tuple[Pass, list[Note]]:
     """With the batch axis free; where a layer forbids that, once more with a batch of one."""
     one = partial(run, net, source, types=dtypes(net, request.options), progress=request.progress)
-    try:
-        return one(shapes=free), []
-    except FreeAxis as error:
-        if fixed(free) == free or request.options.input_shapes:
-            raise _needs_size(error, free) from error
-        blocked = error
-    try:
-        state = one(shapes=fixed(free))
-    except FreeAxis as error:
-        raise _needs_size(error, fixed(free)) from error
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return state, [Note("fixed-batch", detail, blocked.layer)]
-
-
-def _needs_size(error: FreeAxis, given: Shapes) -> ConversionError:
-    """A free axis that the net needs, or a size that depends on the data itself."""
-    if any(not isinstance(size, int) for shape in given.values() for size in shape):
-        return InvalidOptions(
-            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("paddle", [Unsupported(error.layer, error.type, error.reason)])
+    given = free if request.options.input_shapes else fixed(free)
+    return free_first(lambda sizes: one(shapes=sizes), free, given, partial(needs_size, "paddle", given.values()))
 
 
 def coverage() -> dict[str, str]:

@@ -7,20 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import onnx_ir as ir
 
-from workers.errors import (
-    InvalidOptions,
-    LimitExceeded,
-    MalformedModel,
-    MissingFile,
-    Unsupported,
-    UnsupportedOperators,
-)
+from workers.errors import InvalidOptions, LimitExceeded, MalformedModel, MissingFile
 from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis, needs_size, onward
 from workers.formats.pytorch import exported, script
 from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.read import builtins, families, program, program_inputs
@@ -90,9 +82,9 @@ def _program(archive: Archive, request: ReadRequest) -> tuple[State, str, list[N
 
     shapes = {item.name: list(item.shape or ()) for item in items}
     try:
-        state, notes = _retyped(run, shapes, {}, _once(request.progress))
+        state, notes = _retyped(run, shapes, {}, onward(request.progress))
     except FreeAxis as error:
-        raise _needs_size(error, items) from error
+        raise needs_size("pytorch", [item.shape or () for item in items], error) from error
     return state, f"torch {found.version}", [*notes, *fixed]
 
 
@@ -100,7 +92,7 @@ def attempts(
     run: Run, items: list[Input], request: ReadRequest, levels: tuple[int, ...]
 ) -> tuple[State, list[Note]]:  # fmt: skip
     """With axes free as far as the model allows: tried from the most free to the fixed."""
-    progress, types = _once(request.progress), dict[str, ir.DataType]()
+    progress, types = onward(request.progress), dict[str, ir.DataType]()
     turned: set[str] = set()
     blocked: FreeAxis | None = None
     for level in levels:
@@ -118,16 +110,7 @@ def attempts(
             notes.append(Note("fixed-batch", detail, blocked.layer))
         return state, notes
     assert blocked is not None
-    raise _needs_size(blocked, items)
-
-
-def _needs_size(error: FreeAxis, items: list[Input]) -> Exception:
-    if any(not isinstance(size, int) for item in items for size in item.shape or ()):
-        return InvalidOptions(
-            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("pytorch", [Unsupported(error.layer, error.type, error.reason)])
+    raise needs_size("pytorch", [item.shape or () for item in items], blocked)
 
 
 def _retyped(
@@ -149,19 +132,6 @@ def _retyped(
                 turned.add(error.name)
             shapes = again(types) if again is not None else shapes
     raise InvalidOptions("the element types of the inputs contradict each other; give them in 'input_dtypes'")
-
-
-def _once(progress: Any) -> Progress:
-    """Progress that never goes back, when reading begins anew."""
-    told = -1
-
-    def tell(done: int, total: int, what: str) -> None:
-        nonlocal told
-        if done > told:
-            told = done
-            progress(done, total, what)
-
-    return tell
 
 
 def coverage() -> dict[str, str]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from workers.errors import InvalidOptions, Unsupported, UnsupportedOperators
+from workers.errors import Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis, needs_size
 from workers.formats.tensorflow.assemble import Assembled, assemble
 from workers.formats.tensorflow.dtypes import NUMPY, plain
 from workers.formats.tensorflow.entry import Entry, entry_of
@@ -80,27 +80,17 @@ def _read(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, B
         return *_pass(source, entry, request), []
     except FreeAxis as error:
         if not any("batch" in (item.shape or ()) for item in entry.inputs) or not request.options.dynamic_batch:
-            raise _needs_size(error, entry) from error
+            raise needs_size("tensorflow", entry.shapes, error, "node") from error
         blocked = error
     _fix(entry, request.options)
     try:
         run, builder = _pass(source, entry, request)
     except FreeAxis as error:
-        raise _needs_size(error, entry) from error
+        raise needs_size("tensorflow", entry.shapes, error, "node") from error
     detail = (
         f"The batch size is fixed to 1: node {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
     )
     return run, builder, [Note("fixed-batch", detail, blocked.layer)]
-
-
-def _needs_size(error: FreeAxis, entry: Entry) -> InvalidOptions | UnsupportedOperators:
-    """An axis that the file leaves open must have a number, or a size depends on the data itself."""
-    if any(not isinstance(dim, int) for item in entry.inputs for dim in item.shape or ()):
-        return InvalidOptions(
-            f"node {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("tensorflow", [Unsupported(error.layer, error.type, error.reason)])
 
 
 def _pass(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, Builder]:

@@ -5,9 +5,8 @@ The batch axis is left free first; a layer that needs its size sends the reader 
 
 from __future__ import annotations
 
-from workers.errors import ConversionError, InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.formats.free_axes import FreeAxis, fixed_batch, needs_size
 from workers.formats.tflite.file import Model, load
 from workers.formats.tflite.read import (
     activation,
@@ -67,27 +66,9 @@ def _read(model: Model, chosen: Entry, request: ReadRequest) -> tuple[Pass, list
         except FreeAxis as error:
             blocked = blocked or error
             continue
-        return state, [_fixed(blocked)] if blocked else []
+        return state, [fixed_batch(blocked)] if blocked else []
     assert blocked is not None
-    raise _needs_size(blocked, request)
-
-
-def _fixed(blocked: FreeAxis) -> Note:
-    detail = (
-        f"The batch size is fixed: layer {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return Note("fixed-batch", detail, blocked.layer)
-
-
-def _needs_size(error: FreeAxis, request: ReadRequest) -> ConversionError:
-    """The user freed an axis that the graph needs, or a size depends on the data itself."""
-    given = request.options.input_shapes.values()
-    if any(not isinstance(size, int) for shape in given for size in shape):
-        return InvalidOptions(
-            f"layer {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("tflite", [Unsupported(error.layer, error.type, error.reason)])
+    raise needs_size("tflite", request.options.input_shapes.values(), blocked)
 
 
 def _about(model: Model) -> list[Note]:

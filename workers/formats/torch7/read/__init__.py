@@ -7,10 +7,11 @@ input that turns out to hold indices does so, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from workers.errors import ConversionError, InvalidOptions, LimitExceeded, Unsupported, UnsupportedOperators
-from workers.formats.contract import Note, Reading, ReadRequest
-from workers.formats.layer import FreeAxis
+from workers.errors import InvalidOptions, LimitExceeded, Unsupported, UnsupportedOperators
+from workers.formats.contract import Note, Progress, Reading, ReadRequest
+from workers.formats.free_axes import free_first, needs_size, onward
 from workers.formats.torch7.assemble import Assembled, assemble
 from workers.formats.torch7.objects import Object, Table, children
 from workers.formats.torch7.read import (
@@ -46,18 +47,6 @@ APPLIED = ("input_shapes", "input_dtypes")
 ROOT = "model"
 
 
-class _Told:
-    """Progress that is not told twice when a network is read once more."""
-
-    def __init__(self, request: ReadRequest) -> None:
-        self.request, self.next = request, 0
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        if done == self.next:
-            self.next += 1
-            self.request.progress(done, total, what)
-
-
 def read(request: ReadRequest) -> Reading:
     """The uploaded Torch7 network as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
     source = assemble(request.upload, KNOWN, request.options.model_path_in_file)
@@ -82,26 +71,16 @@ def _types(module: Object, expected: str | None) -> list[Note]:
 
 def _read(source: Assembled, given: Inputs, request: ReadRequest) -> tuple[Run, list[Note]]:
     """With the batch axis free; where a module forbids that, once more with the sizes that were given."""
-    told = _Told(request)
+    told = onward(request.progress)
     free = freed(source.module, given, request.options)
-    try:
-        return _with_types(source, given, free, request, told), []
-    except FreeAxis as error:
-        if free == given.shapes:
-            raise _needs_size(error, given) from error
-        blocked = error
-    try:
-        run = _with_types(source, given, given.shapes, request, told)
-    except FreeAxis as error:
-        raise _needs_size(error, given) from error
-    detail = (
-        f"The batch size is fixed: module {blocked.layer!r} ({blocked.type}) cannot leave it free: {blocked.reason}."
-    )
-    return run, [Note("fixed-batch", detail, blocked.layer)]
+    return free_first(
+        lambda sizes: _with_types(source, given, sizes, request, told), free, given.shapes,
+        partial(needs_size, "torch7", given.shapes, noun="module"), "module",
+    )  # fmt: skip
 
 
 def _with_types(
-    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: _Told
+    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: Progress
 ) -> Run:
     """Inputs are float32 until one is found to hold indices."""
     integers: frozenset[str] = frozenset()
@@ -114,7 +93,7 @@ def _with_types(
 
 
 def _pass(
-    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: _Told,
+    source: Assembled, given: Inputs, shapes: Sequence[Sequence[Dim]], request: ReadRequest, told: Progress,
     integers: frozenset[str], open_types: frozenset[str],
 ) -> Run:  # fmt: skip
     scope = Scope(source.file, request.options.index_inputs_are_one_based)
@@ -132,16 +111,6 @@ def _pass(
         for index, value in enumerate(found):
             run.g.output(value, f"output_{index}")
     return run
-
-
-def _needs_size(error: FreeAxis, given: Inputs) -> ConversionError:
-    """The user freed an axis that the net needs, or a size depends on the data itself."""
-    if any(not isinstance(size, int) for shape in given.shapes for size in shape):
-        return InvalidOptions(
-            f"module {error.layer!r} ({error.type}) does not work with the free axes of its input: {error.reason}",
-            layer=error.layer, op=error.type, hint="Give numbers for all axes in the option 'input_shapes'.",
-        )  # fmt: skip
-    return UnsupportedOperators("torch7", [Unsupported(error.layer, error.type, error.reason)])
 
 
 def _reachable(module: Object) -> list[Object]:

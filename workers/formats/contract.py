@@ -125,6 +125,18 @@ class Lazy:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """The functions that list a format's layer types, by direction: ``type -> reason`` each."""
+
+    read: Lazy | None = None
+    write: Lazy | None = None
+
+    def __call__(self) -> Mapping[str, Mapping[str, str]]:
+        tables = {"read": self.read, "write": self.write}
+        return {direction: table() for direction, table in tables.items() if table is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """One system's files.
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.caffe2.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.caffe2.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="caffe2",
     title="Caffe2",
     variants="init and predict nets, predictor databases",
     extensions=(".pb", ".pbtxt", ".minidb"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.caffe2.recognise", "sniff"),
     read=Lazy("workers.formats.caffe2.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.caffe2.read", "coverage")),
     verify=(
         Verifier(
             toolchain="caffe2",

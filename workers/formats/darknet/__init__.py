@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.darknet.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.darknet.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="darknet",
     title="Darknet",
     variants="cfg + weights of both lineages",
     extensions=(".cfg", ".weights"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.darknet.recognise", "sniff"),
     read=Lazy("workers.formats.darknet.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.darknet.read", "coverage")),
     verify=(
         Verifier(
             toolchain="opencv",

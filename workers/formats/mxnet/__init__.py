@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.mxnet.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.mxnet.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="mxnet",
     title="MXNet",
     variants="symbol JSON of 0.8 to 1.9, parameters of every generation, Gluon exports",
     extensions=("-symbol.json", ".params"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.mxnet.recognise", "sniff"),
     read=Lazy("workers.formats.mxnet.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.mxnet.read", "coverage")),
     verify=(
         Verifier(
             toolchain="mxnet",

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from workers.formats.contract import Evidence, Format, Lazy
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.onnx.recognise", "sniff")(upload)
-    return found
-
+from workers.formats.contract import Format, Lazy
 
 FORMAT = Format(
     name="onnx",
     title="ONNX",
     variants="opset 1 and up, external data",
     extensions=(".onnx",),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.onnx.recognise", "sniff"),
     read=Lazy("workers.formats.onnx.read", "read"),
     write=Lazy("workers.formats.onnx.write", "write"),
     legalise=Lazy("workers.formats.onnx.write", "legalise"),

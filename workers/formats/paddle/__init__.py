@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.paddle.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.paddle.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="paddle",
     title="PaddlePaddle",
     variants="fluid folders, `.pdmodel`, PIR `.json`, with their parameters",
     extensions=(".pdmodel", ".pdiparams", "__model__"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.paddle.recognise", "sniff"),
     read=Lazy("workers.formats.paddle.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.paddle.read", "coverage")),
     verify=(Verifier(toolchain="paddle", action="run:paddle", title="PaddlePaddle"),),
 )

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Export, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.pytorch.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {
-        **Lazy("workers.formats.pytorch.write", "coverage")(),
-        "read": Lazy("workers.formats.pytorch.read", "coverage")(),
-    }
-
+from workers.formats.contract import Coverage, Export, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="pytorch",
     title="PyTorch",
     extensions=(".pt2", ".pt", ".pth", ".safetensors", ".py"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.pytorch.recognise", "sniff"),
     read=Lazy("workers.formats.pytorch.read", "read"),
     write=Lazy("workers.formats.pytorch.write", "write"),
     legalise=Lazy("workers.formats.pytorch.write", "legalise"),
-    coverage=_coverage,
+    coverage=Coverage(
+        read=Lazy("workers.formats.pytorch.read", "coverage"), write=Lazy("workers.formats.pytorch.write", "coverage")
+    ),
     verify=(Verifier(toolchain="torch", action="run:pytorch", title="PyTorch"),),
     verify_source=(Verifier(toolchain="torch", action="run:source", title="PyTorch"),),
     exports=(Export(action="export:pytorch", file="model.pt2", title="exported program"),),

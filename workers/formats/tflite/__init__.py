@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.tflite.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.tflite.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="tflite",
     title="TensorFlow Lite",
     variants="float, float16, dynamic-range and integer",
     extensions=(".tflite", ".lite"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.tflite.recognise", "sniff"),
     read=Lazy("workers.formats.tflite.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.tflite.read", "coverage")),
     verify=(Verifier(toolchain="tensorflow", action="run:tflite", title="TensorFlow Lite"),),
 )

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from workers.formats.contract import Evidence, Format, Lazy, Verifier
-from workers.inspect.upload import Upload
-
-
-def _sniff(upload: Upload) -> Evidence | None:
-    found: Evidence | None = Lazy("workers.formats.torch7.recognise", "sniff")(upload)
-    return found
-
-
-def _coverage() -> Mapping[str, Mapping[str, str]]:
-    return {"read": Lazy("workers.formats.torch7.read", "coverage")()}
-
+from workers.formats.contract import Coverage, Format, Lazy, Verifier
 
 FORMAT = Format(
     name="torch7",
     title="Torch7",
     variants="binary and ASCII `.t7` of every age; nn, nngraph, cudnn, rnn, dpnn, inn",
     extensions=(".t7", ".th", ".net"),
-    sniff=_sniff,
+    sniff=Lazy("workers.formats.torch7.recognise", "sniff"),
     read=Lazy("workers.formats.torch7.read", "read"),
-    coverage=_coverage,
+    coverage=Coverage(read=Lazy("workers.formats.torch7.read", "coverage")),
     verify=(
         Verifier(
             toolchain="opencv",

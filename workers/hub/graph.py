@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from workers.hub import IR_VERSION, OPSET, provenance
 from workers.hub.infer import infer
+from workers.hub.naming import unique
 from workers.hub.node import Dim, constant_of, shape_of
 
 Value = ir.Value
@@ -115,7 +116,7 @@ class GraphBuilder:
         values = [self._operand(operand) for operand in inputs]
         while values and values[-1] is None:
             values.pop()
-        name = _unique(self._source[0] or op_type, self._nodes)
+        name = unique(self._source[0] or op_type, self._nodes)
         node = ir.Node(
             domain,
             op_type,
@@ -178,7 +179,7 @@ class GraphBuilder:
         return value
 
     def _value_name(self, name: str) -> str:
-        return _unique(name, self._values)
+        return unique(name, self._values)
 
     def _give_way(self, name: str) -> None:
         """Outputs keep the source's names: an inner value that took ``name`` before is renamed."""
@@ -193,15 +194,6 @@ class GraphBuilder:
         if operand is None or isinstance(operand, ir.Value):
             return operand
         return self.constant(operand)
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
 
 
 def _names_in(graph: ir.Graph) -> tuple[set[str], set[str]]:

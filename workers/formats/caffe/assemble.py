@@ -10,10 +10,11 @@ from workers.errors import InvalidOptions, MalformedModel, MissingFile, UnknownF
 from workers.formats.caffe import recognise
 from workers.formats.caffe.data import is_data, is_training
 from workers.formats.caffe.file import parse_prototxt, read_caffemodel
-from workers.formats.caffe.recognise import CAFFEMODEL, HDF5, MEAN, OTHER, PROTOTXT, SOLVER, STATE, Kind, kind_of
+from workers.formats.caffe.recognise import CAFFEMODEL, HDF5, MEAN, OTHER, PROTOTXT, SOLVER, STATE, kind_of
 from workers.formats.caffe.upgrade import generation, upgrade
 from workers.formats.caffe.weights import Weights, from_hdf5, from_net
 from workers.formats.contract import Note
+from workers.inspect.kind import Kind
 from workers.inspect.schema import Message
 from workers.inspect.upload import Upload, UploadedFile
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from workers.errors import ConversionError, MalformedModel
@@ -12,6 +11,7 @@ from workers.formats.caffe.schema import SCHEMA
 from workers.formats.caffe.upgrade import V0_TYPES
 from workers.formats.contract import Evidence
 from workers.inspect.hdf5 import SIGNATURE, open_hdf5
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.protobuf import LENGTH, VARINT, decode, scan
 from workers.inspect.upload import Upload, UploadedFile
@@ -28,14 +28,6 @@ _SOLVER = re.compile(
     r"^\s*(?:base_lr|train_net|test_net|lr_policy|max_iter|solver_mode|snapshot_prefix)\s*:", re.MULTILINE
 )
 _COMMENT = re.compile(r"#[^\n]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a Caffe model's, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:
@@ -63,11 +55,6 @@ def _hdf5_kind(file: UploadedFile) -> Kind:
     if "history" in names and "data" not in names:
         return Kind(STATE, "a solver's state in HDF5")
     return Kind(HDF5, "HDF5 weights") if names and names <= {"data", "diff"} else Kind(OTHER, "another HDF5 file")
-
-
-def is_text(head: bytes | memoryview) -> bool:
-    """Text has no control characters but white space; protobuf, whose first byte is a tag, has."""
-    return not any(byte < 9 or 13 < byte < 32 for byte in head)
 
 
 def _text_kind(head: bytes) -> Kind:

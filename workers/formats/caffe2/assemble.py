@@ -20,11 +20,11 @@ from workers.formats.caffe2.recognise import (
     SUFFIXES,
     TENSORS,
     TEXT,
-    Kind,
     kind_of,
 )
 from workers.formats.caffe2.schema import META as META_NET
 from workers.formats.contract import Note
+from workers.inspect.kind import Kind
 from workers.inspect.protobuf import decode
 from workers.inspect.schema import Message
 from workers.inspect.upload import Upload, UploadedFile

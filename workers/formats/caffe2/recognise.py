@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from workers.formats.caffe2.file import META_KEY, is_minidb
 from workers.formats.contract import Evidence
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.protobuf import LENGTH, VARINT, scan
 from workers.inspect.upload import Upload, UploadedFile
@@ -31,14 +31,6 @@ _SHAPES = re.compile(rb'\A\s*\{\s*"[^"]*"\s*:\s*\[\s*\d+\s*,\s*\[')
 _LEVELDB = re.compile(r"(?:CURRENT|MANIFEST-\d+|\d+\.(?:ldb|sst))\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a Caffe2 model's, and in words what it is."""
-
-    role: str
-    what: str
-
-
 def kind_of(file: UploadedFile) -> Kind:
     """Look at the head of a file, never at the whole."""
     if file.size == 0:
@@ -57,7 +49,7 @@ def kind_of(file: UploadedFile) -> Kind:
         return Kind(DATABASE, "a Caffe2 predictor database" if with_net else "a Caffe2 database of parameters")
     if _SHAPES.match(head):
         return Kind(SHAPES, "a table of input types and shapes")
-    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+    if is_text(head):
         return _text_kind(head)
     return _binary_kind(file.map())
 

@@ -10,8 +10,9 @@ from workers.errors import InvalidOptions, MalformedModel, MissingFile, UnknownF
 from workers.formats.contract import Note
 from workers.formats.darknet.file import parse_cfg, parse_tree, parse_weights
 from workers.formats.darknet.net import Net, build
-from workers.formats.darknet.recognise import CFG, DATA, NAMES, SUFFIXES, TREE, WEIGHTS, Kind, kind_of
+from workers.formats.darknet.recognise import CFG, DATA, NAMES, SUFFIXES, TREE, WEIGHTS, kind_of
 from workers.formats.darknet.weights import Weights
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 Kinds = Sequence[tuple[UploadedFile, Kind]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from workers.formats.contract import Evidence
 from workers.formats.darknet.file import parse_header
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -24,14 +24,6 @@ _DATA = re.compile(r"^\s*(?:classes|train|valid|names|backup|labels|top|map|eval
 _TREE = re.compile(r"\A(?:\s*\S+[ \t]+-?\d+[ \t]*\r?(?:\n|\Z)){2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a Darknet model's, and in words what it is."""
-
-    role: str
-    what: str
-
-
 def kind_of(file: UploadedFile) -> Kind:
     """Look at the head of a file, never at the whole."""
     if file.size == 0:
@@ -40,7 +32,7 @@ def kind_of(file: UploadedFile) -> Kind:
     other = kind_by_magic(head)
     if other is not None:
         return Kind(OTHER, other)
-    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+    if is_text(head):
         return _text_kind(head.decode("utf-8", "replace").lstrip("\ufeff"), file)
     return _binary_kind(head, file)
 

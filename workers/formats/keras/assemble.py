@@ -12,10 +12,11 @@ from workers.errors import InvalidOptions, MalformedModel, MissingFile, UnknownF
 from workers.formats.contract import Note
 from workers.formats.keras import recognise
 from workers.formats.keras.container import CONFIG, INDEX, METADATA, WEIGHTS, Container, open_piece
-from workers.formats.keras.recognise import Kind, kind_of
+from workers.formats.keras.recognise import kind_of
 from workers.formats.keras.stored import Node, attribute, has_names, read_groups, read_tree, text_of
 from workers.formats.keras.text import parse_json, parse_yaml
 from workers.inspect.hdf5 import Dataset, Hdf5File, open_hdf5
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 Groups = list[tuple[str, list[Dataset]]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import h5py
 
@@ -12,6 +11,7 @@ from workers.formats.contract import Evidence
 from workers.formats.keras.container import is_container
 from workers.formats.keras.stored import has_names
 from workers.inspect.hdf5 import SIGNATURE, open_hdf5
+from workers.inspect.kind import Kind
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -27,14 +27,6 @@ _MARK = re.compile(
 )
 _YAML = re.compile(rb"^class_name\s*:\s*\S+\s*$", re.MULTILINE)
 _META = re.compile(rb'^\s*\{\s*"keras_version"\s*:\s*"[^"]*"\s*,\s*"date_saved"')
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a Keras model's, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:

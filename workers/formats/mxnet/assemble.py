@@ -10,9 +10,10 @@ from workers.errors import InvalidOptions, MalformedModel, MissingFile, UnknownF
 from workers.formats.contract import Note
 from workers.formats.mxnet.file import StoredArray, read_params
 from workers.formats.mxnet.order import by_order
-from workers.formats.mxnet.recognise import OTHER, PARAMS, SUFFIXES, SYMBOL, Kind, kind_of
+from workers.formats.mxnet.recognise import OTHER, PARAMS, SUFFIXES, SYMBOL, kind_of
 from workers.formats.mxnet.symbol import Symbol, read_symbol
 from workers.formats.mxnet.upgrade import generation, upgrade
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 # Names that gluon's save_parameters gives: the blocks' places and attributes, joined by dots.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from workers.formats.contract import Evidence
 from workers.formats.mxnet.file import is_params
+from workers.inspect.kind import Kind
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -18,14 +18,6 @@ SUFFIXES = (".params", "-symbol.json")
 _NODES, _HEADS = re.compile(rb'"nodes"\s*:\s*\['), re.compile(rb'"heads"\s*:\s*\[')
 _NODE = re.compile(rb'"op"\s*:\s*"')
 _COMPILED = re.compile(rb'"op"\s*:\s*"tvm_op"')
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among an MXNet model's, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:

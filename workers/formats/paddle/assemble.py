@@ -12,7 +12,8 @@ from workers.formats.paddle.desc import read_program
 from workers.formats.paddle.file import Array, read_records
 from workers.formats.paddle.pir import read_pir
 from workers.formats.paddle.program import Program, Var
-from workers.formats.paddle.recognise import OTHER, PARAMS, PICKLE, PIR, PROGRAM, PROGRAM_NAMES, Kind, kind_of
+from workers.formats.paddle.recognise import OTHER, PARAMS, PICKLE, PIR, PROGRAM, PROGRAM_NAMES, kind_of
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from workers.formats.contract import Evidence
 from workers.formats.paddle.desc import is_program
 from workers.formats.paddle.file import is_params
+from workers.inspect.kind import Kind
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -16,14 +16,6 @@ HEAD = 1 << 16
 PROGRAM_NAMES = (".pdmodel",)
 COMPANIONS = (".pdiparams.info", ".yml", ".yaml", ".txt", ".md", ".log")
 _PIR = re.compile(rb'"magic"\s*:\s*"pir"')
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a Paddle model's, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:

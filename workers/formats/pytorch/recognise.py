@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from workers.errors import ConversionError
 from workers.formats.contract import Evidence
 from workers.formats.pytorch.archive import Archive
 from workers.formats.pytorch.checkpoint import LEGACY, is_safetensors
 from workers.formats.pytorch.exported import is_program
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 SCRIPT, PROGRAM, WEIGHTS, LEGACY_WEIGHTS, SAFETENSORS, SOURCE, OTHER = (
     "script", "program", "weights", "legacy", "safetensors", "source", "other",
 )  # fmt: skip
 WEIGHT_ROLES = (WEIGHTS, LEGACY_WEIGHTS, SAFETENSORS)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a PyTorch model's, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from workers.formats.contract import Evidence
 from workers.formats.tensorflow.bundle import SHARD
 from workers.formats.tensorflow.table import FOOTER, is_table
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.protobuf import LENGTH, VARINT, scan
 from workers.inspect.upload import Upload, UploadedFile
@@ -25,14 +25,6 @@ _WORD = re.compile(rb"[A-Za-z0-9.][A-Za-z0-9_.\\/>\-:]*\Z")
 _OPERATOR = re.compile(rb"[A-Za-z_][A-Za-z0-9_>]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file among a TensorFlow model's, and in words what it is."""
-
-    role: str
-    what: str
-
-
 def kind_of(file: UploadedFile) -> Kind:
     """Look at the outermost records of a binary, at the head of a text; never at the whole."""
     if file.size == 0:
@@ -45,7 +37,7 @@ def kind_of(file: UploadedFile) -> Kind:
     other = kind_by_magic(head)
     if other is not None:
         return Kind(OTHER, other)
-    if not any(byte < 9 or 13 < byte < 32 for byte in head[:4096]):
+    if is_text(head[:4096]):
         return _text_kind(head)
     return _binary_kind(file)
 

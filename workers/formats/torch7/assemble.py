@@ -10,7 +10,8 @@ from workers.formats.contract import Note
 from workers.formats.torch7.file import Parsed, parse
 from workers.formats.torch7.find import Found, find
 from workers.formats.torch7.objects import Object
-from workers.formats.torch7.recognise import NETWORK, OBJECT, OTHER, SUFFIXES, Kind, kind_of
+from workers.formats.torch7.recognise import NETWORK, OBJECT, OTHER, SUFFIXES, kind_of
+from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
 
 

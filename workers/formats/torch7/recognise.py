@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from workers.formats.contract import Evidence
 from workers.formats.torch7.file import is_ascii, is_t7
+from workers.inspect.kind import Kind
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -15,14 +15,6 @@ HEAD = 1 << 16
 SUFFIXES = (".t7", ".th7", ".t7b")
 _CLASS = re.compile(rb"\b(?:nn|cudnn|inn|nngraph|ccn2|fbnn|rnn)\.[A-Z]\w+")
 _TORCH = re.compile(rb"\btorch\.\w+(?:Tensor|Storage)")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """``role`` of a file, and in words what it is."""
-
-    role: str
-    what: str
 
 
 def kind_of(file: UploadedFile) -> Kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from workers.hub.naming import unique
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.fold import fold_constants
@@ -42,13 +43,13 @@ def _inline(graph: ir.Graph, node: ir.Node, taken: set[str]) -> None:
     branch.outputs.clear()
     for name, value in list(branch.initializers.items()):
         del branch.initializers[name]
-        value.name = _unique(name, taken)
+        value.name = unique(name, taken)
         graph.register_initializer(value)
     steps = list(branch)
     branch.remove(steps)
     for step in steps:
         for value in step.outputs:
-            value.name = _unique(value.name or "branch", taken)
+            value.name = unique(value.name or "branch", taken)
     graph.insert_before(node, steps)
     for output, result in zip(node.outputs, results, strict=True):
         _pass_on(graph, node, output, result)
@@ -74,12 +75,3 @@ def _names(graph: ir.Graph) -> set[str]:
     return {value.name or "" for value in (*graph.inputs, *graph.initializers.values())} | {
         value.name or "" for node in graph for value in node.outputs
     }
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate

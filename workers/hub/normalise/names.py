@@ -6,6 +6,7 @@ import re
 
 import onnx_ir as ir
 
+from workers.hub.naming import unique
 from workers.hub.normalise.change import changed
 from workers.options import Options
 from workers.report.schema import Change
@@ -22,12 +23,12 @@ def name_all(model: ir.Model, options: Options) -> list[Change]:
         own = {id(value) for value in (*model.graph.inputs, *model.graph.outputs)}
         for value in _values(graph):
             if id(value) not in own and value.name != "":
-                name = _free(valid(value.name or "value"), values)
+                name = unique(valid(value.name or "value"), values)
                 if name != value.name:
                     renamed.append(value.name or "")
                     _rename(graph, value, name)
         for node in graph:
-            node.name = _free(valid(node.name or node.op_type), nodes)
+            node.name = unique(valid(node.name or node.op_type), nodes)
     return changed("names", "Names were made valid and unique.", renamed)
 
 
@@ -48,12 +49,3 @@ def _rename(graph: ir.Graph, value: ir.Value, name: str) -> None:
         graph.initializers[name] = value
     else:
         value.name = name
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate

@@ -16,6 +16,7 @@ from workers.formats.caffe.read.layer import Layer, MissingBlobs, Rule, Value, r
 from workers.formats.caffe.weights import Weights
 from workers.formats.contract import Note, Progress
 from workers.hub.graph import GraphBuilder
+from workers.hub.naming import unique
 
 _SIGNATURES: dict[Rule, Signature] = {}
 
@@ -155,9 +156,9 @@ def name_values(state: Pass) -> None:
     inner = [node for node in graph.all_nodes() if node.graph is not graph]
     taken.update(value.name for node in inner for value in (*node.outputs, *node.inputs) if value is not None)
     for value, name in wanted.items():
-        value.name = _free_name(name, taken)
+        value.name = unique(name, taken)
     for value in [value for node in graph for value in node.outputs if value not in wanted]:
-        value.name = _free_name(value.name or "value", taken)
+        value.name = unique(value.name or "value", taken)
 
 
 def _wanted_names(state: Pass) -> dict[Value, str]:
@@ -170,15 +171,6 @@ def _wanted_names(state: Pass) -> dict[Value, str]:
         if state.values[blob] in wanted:
             wanted[state.values[blob]] = blob.name
     return wanted
-
-
-def _free_name(name: str, taken: set[str | None]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
 
 
 def add_outputs(state: Pass) -> None:

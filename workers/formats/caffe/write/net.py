@@ -16,6 +16,7 @@ import onnx_ir as ir
 from workers.errors import InvalidOptions, Unsupported, UnsupportedOperators
 from workers.formats.caffe.file import BLOB, LAYER, NET, Message, blob
 from workers.formats.contract import Note
+from workers.hub.naming import unique
 from workers.hub.node import Node, constant_of, shape_of
 
 Array = npt.NDArray[Any]
@@ -64,7 +65,7 @@ class NetWriter:
 
     def temporary(self, name: str) -> str:
         """A blob name that nothing else has."""
-        return _unique(name, self._blob_names)
+        return unique(name, self._blob_names)
 
     def blob(self, value: ir.Value) -> str:
         """The blob of ``value``; a constant becomes a Parameter layer, made when it is first asked for."""
@@ -135,7 +136,7 @@ class NetWriter:
     ) -> str:  # fmt: skip
         """Add a layer by the names of its blobs; its own is made unique by a dot, which OpenCV never appends itself."""
         record = LAYER(
-            name=_unique(name, self._layer_names, "."),
+            name=unique(name, self._layer_names, "."),
             type=type,
             bottom=bottoms,
             top=tops,
@@ -179,15 +180,6 @@ def _blob(array: Array) -> Message:
     if array.ndim:
         return blob(array)
     return BLOB(num=1, channels=1, height=1, width=1, data=array.reshape(1))
-
-
-def _unique(name: str, taken: set[str], joint: str = "_") -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}{joint}{count}"
-    taken.add(candidate)
-    return candidate
 
 
 def names(values: Iterable[ir.Value]) -> tuple[str, ...]:

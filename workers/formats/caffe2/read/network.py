@@ -21,6 +21,7 @@ from workers.formats.caffe2.slots import DATA_ONLY
 from workers.formats.contract import Note, Progress
 from workers.hub.graph import GraphBuilder
 from workers.hub.legalise.fold import fold
+from workers.hub.naming import unique
 
 _SIGNATURES: dict[Rule, Signature] = {}
 # Elements of the constants that are computed with while reading: sizes and indices, not weights.
@@ -241,17 +242,17 @@ def name_values(state: Pass) -> None:
     taken: set[str | None] = {value.name for value in graph.inputs}
     for value in graph.outputs:
         name = wanted.pop(value)
-        value.name = _free_name(name, taken)
+        value.name = unique(name, taken)
         if value.name != name:
             detail = f"The output {name!r} has the name of an input, which it overwrites; it is called {value.name!r}."
             state.scope.notes.append(Note("renamed-output", detail, name))
     for value in [*graph.initializers.values(), *_inner_values(graph)]:
-        value.name = _free_name(value.name or "const", taken)
+        value.name = unique(value.name or "const", taken)
     for value, name in wanted.items():
-        value.name = _free_name(name, taken)
+        value.name = unique(name, taken)
     outputs = set(graph.outputs)
     for value in [value for node in graph for value in node.outputs if value not in wanted and value not in outputs]:
-        value.name = _free_name(value.name or "value", taken)
+        value.name = unique(value.name or "value", taken)
 
 
 def _inner_values(graph: ir.Graph) -> list[Value]:
@@ -265,15 +266,6 @@ def _inner_values(graph: ir.Graph) -> list[Value]:
         value for part in inner
         for value in (*part.inputs, *part.initializers.values(), *(out for node in part for out in node.outputs))
     ]  # fmt: skip
-
-
-def _free_name(name: str, taken: set[str | None]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
 
 
 def add_outputs(state: Pass) -> list[Note]:

@@ -15,6 +15,7 @@ from workers.formats.darknet.read.inputs import Plan
 from workers.formats.darknet.read.layer import Layer, Scope, Value, Variant, reads
 from workers.formats.darknet.weights import Cursor
 from workers.hub.graph import GraphBuilder
+from workers.hub.naming import unique
 
 # Layers that take other layers' outputs, and those of them that do not take the previous one's.
 JOINS = ("route", "shortcut", "sam", "scale_channels")
@@ -126,16 +127,7 @@ def _name(g: GraphBuilder, names: dict[Value, str]) -> None:
     computed = [value for node in graph for value in node.outputs]
     for value in computed:
         if value in names:
-            value.name = _free(names[value], taken)
+            value.name = unique(names[value], taken)
     for value in computed:
         if value not in names:
-            value.name = _free(value.name or "value", taken)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
+            value.name = unique(value.name or "value", taken)

@@ -40,6 +40,7 @@ from workers.formats.keras.read.network import Pass, run, why_not
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.upgrade import ALIASES
 from workers.formats.keras.weights import Stock, stock
+from workers.hub.naming import unique
 
 # Importing a family registers its layers.
 FAMILIES = (
@@ -112,13 +113,8 @@ def _add_outputs(state: Pass, net: Net, outputs: list[Tensor]) -> None:
     for index, (ref, tensor) in enumerate(zip(net.outputs, outputs, strict=True)):
         spec: Spec = names[ref.layer]
         name = net.labels[index] if net.labels is not None else _output_name(spec, ref.tensor)
-        number, free = 0, name
-        while free in taken:
-            number += 1
-            free = f"{name}_{number}"
-        taken.add(free)
         with state.g.layer(spec.name, spec.type):
-            state.g.output(tensor.plain(state.g), free)
+            state.g.output(tensor.plain(state.g), unique(name, taken))
     used = {value for node in state.g.graph.all_nodes() for value in node.inputs}
     for key, value in list(state.g.graph.initializers.items()):
         if value not in used and not value.is_graph_output():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from workers.formats.mxnet.read.dims import times
+from workers.formats.dims import times
 from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.linear import swapped
 from workers.formats.mxnet.read.shaping import reshaped

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import BOOL, F32, I64, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, reshaped, size_of
 from workers.hub.graph import GraphBuilder

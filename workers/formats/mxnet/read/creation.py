@@ -7,8 +7,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import DTYPES, F32, I64, Array, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, filled, filled_like, formed, reshaped, size_of
 from workers.hub.graph import GraphBuilder

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import Layer, Value, reads, whole
 from workers.formats.mxnet.read.shaping import check_constant, filled, reshaped, size_of
 from workers.hub.graph import GraphBuilder

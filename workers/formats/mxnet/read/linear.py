@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import I64, Layer, Value, reads, whole
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.hub.graph import GraphBuilder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import formed, reshaped
 from workers.hub.graph import GraphBuilder

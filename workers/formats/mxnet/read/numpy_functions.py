@@ -7,9 +7,9 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
 from workers.formats.mxnet import attributes
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.elementwise import floating, truth
 from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import reshaped

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import I32, Array, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.hub.graph import GraphBuilder

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.elementwise import floating, truth
 from workers.formats.mxnet.read.layer import BOOL, F32, I64, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import filled_like, reshaped

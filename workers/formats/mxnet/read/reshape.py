@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.formats.mxnet.read.dims import over, times
+from workers.formats.dims import over, times
 from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.formats.mxnet.read.shaping import reshaped
 from workers.hub.graph import GraphBuilder

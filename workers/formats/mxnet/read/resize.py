@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
 from workers.formats.mxnet.read.convolution import LIMIT
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import Array, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, formed, reshaped, shape_value
 from workers.hub.graph import GraphBuilder

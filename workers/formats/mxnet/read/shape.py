@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times
 from workers.formats.layer import cast
-from workers.formats.mxnet.read.dims import times
 from workers.formats.mxnet.read.layer import BF16, F16, F32, F64, Layer, Value, reads
 from workers.formats.mxnet.read.shaping import check_constant, formed, reshaped, shape_value
 from workers.hub.graph import GraphBuilder

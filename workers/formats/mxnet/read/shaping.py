@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.errors import LimitExceeded
-from workers.formats.mxnet.read.dims import coefficient, symbols_of, times
+from workers.formats.dims import coefficient, symbols_of, times
 from workers.formats.mxnet.read.layer import Layer, Value
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import whole
+from workers.formats.dims import whole
 from workers.formats.paddle.read.layer import F32, I32, I64, Held, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import contents, scalar
 from workers.hub.graph import GraphBuilder

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.paddle.read.activation import activated
-from workers.formats.paddle.read.dims import times
 from workers.formats.paddle.read.layer import Layer, Value, cast, reads
 from workers.formats.paddle.read.normalization import normalised
 from workers.formats.paddle.read.vectors import reshaped

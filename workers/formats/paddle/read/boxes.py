@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.formats.paddle.read.dims import times
+from workers.formats.dims import times
 from workers.formats.paddle.read.layer import BOOL, F32, I32, Array, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from workers.formats.paddle.read.dims import over, times, whole
+from workers.formats.dims import over, times, whole
 from workers.formats.paddle.read.layer import I32, I64, Layer, Value
 from workers.formats.paddle.read.vectors import LONGEST, contents
 from workers.hub.graph import GraphBuilder

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.formats.dims import times, whole
 from workers.formats.paddle.read.activation import activated
-from workers.formats.paddle.read.dims import times, whole
 from workers.formats.paddle.read.layer import Layer, Value, reads
 from workers.formats.paddle.read.vectors import fixed, numbers, reshaped
 from workers.hub.graph import GraphBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import times
+from workers.formats.dims import times
 from workers.formats.paddle.read.layer import BOOL, F32, I32, I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.reduction import declared
 from workers.formats.paddle.read.vectors import integer, reshaped

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workers.formats.dims import times
 from workers.formats.paddle.read.activation import activated
-from workers.formats.paddle.read.dims import times
 from workers.formats.paddle.read.layer import F32, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder

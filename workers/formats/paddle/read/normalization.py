@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.dims import times, whole
 from workers.formats.paddle.read.activation import activated
 from workers.formats.paddle.read.convolution import back, first, is_last
-from workers.formats.paddle.read.dims import times, whole
 from workers.formats.paddle.read.layer import F32, Layer, Value, cast, reads
 from workers.formats.paddle.read.linear import flat_product
 from workers.formats.paddle.read.vectors import reshaped

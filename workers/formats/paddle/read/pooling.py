@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats.dims import times, whole
 from workers.formats.paddle.read.convolution import back, first, is_last, pads_of, spread
-from workers.formats.paddle.read.dims import times, whole
 from workers.formats.paddle.read.layer import I32, I64, Array, Layer, Value, reads
 from workers.formats.paddle.read.vectors import fixed, numbers, reshaped
 from workers.hub.graph import GraphBuilder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.dims import over, times
 from workers.formats.paddle.read.convolution import back, first, is_last
-from workers.formats.paddle.read.dims import over, times
 from workers.formats.paddle.read.layer import Layer, Value, reads
 from workers.formats.paddle.read.vectors import fixed, numbers, reshaped
 from workers.hub.graph import GraphBuilder

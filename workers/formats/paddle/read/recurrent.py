@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.contract import Note
-from workers.formats.paddle.read.dims import times
+from workers.formats.dims import times
 from workers.formats.paddle.read.layer import I32, Array, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder

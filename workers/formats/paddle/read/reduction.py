@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import times
+from workers.formats.dims import times
 from workers.formats.paddle.read.layer import BOOL, F32, I32, I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import contents, fixed, integer, numbers, reshaped
 from workers.hub.graph import GraphBuilder

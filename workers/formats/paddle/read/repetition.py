@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import times, whole
+from workers.formats.dims import times, whole
 from workers.formats.paddle.read.layer import I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.vectors import contents, numbers, reshaped, sizes_of
 from workers.hub.graph import GraphBuilder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.paddle.read.convolution import spread
-from workers.formats.paddle.read.dims import times
 from workers.formats.paddle.read.layer import I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.recurrent import one_sequence
 from workers.formats.paddle.read.vectors import reshaped

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import times, whole
+from workers.formats.dims import times, whole
 from workers.formats.paddle.read.elementwise import alike
 from workers.formats.paddle.read.layer import I32, I64, Layer, Result, Value, cast, reads
 from workers.formats.paddle.read.vectors import contents, fixed, integer, numbers, reshaped

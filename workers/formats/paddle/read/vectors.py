@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.paddle.read.dims import over, parts, times, whole
+from workers.formats.dims import over, parts, times, whole
 from workers.formats.paddle.read.layer import I64, Layer, Value, cast
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim

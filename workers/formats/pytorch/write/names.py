@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from workers.hub.naming import unique
+
 # Attributes that torch.nn.Module has itself; a submodule of that name would hide one.
 MODULE_ATTRIBUTES = frozenset({
     "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu",
@@ -40,16 +42,6 @@ def identifier(name: str, fallback: str = "x") -> str:
     if text[0].isdigit():
         text = f"{fallback}_{text}"
     return f"{text}_" if keyword.iskeyword(text) or keyword.issoftkeyword(text) else text
-
-
-def unique(name: str, taken: set[str]) -> str:
-    """``name``, or ``name_1``, ``name_2``, ...; the result is added to ``taken``."""
-    candidate, count = name, 0
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate
 
 
 def class_name(name: str) -> str:

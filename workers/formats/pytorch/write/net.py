@@ -19,9 +19,10 @@ import onnx_ir as ir
 from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.integers import Int, Ints, from_constant
 from workers.formats.pytorch.write.library import helpers
-from workers.formats.pytorch.write.names import TAKEN, components, identifier, unique
+from workers.formats.pytorch.write.names import TAKEN, components, identifier
 from workers.formats.pytorch.write.types import FLOATS, WIDE_UNSIGNED, torch_name
 from workers.formats.pytorch.write.weights import Weight, weight_of
+from workers.hub.naming import unique
 from workers.hub.node import Node, constant_of, shape_of
 from workers.hub.provenance import layer_of
 

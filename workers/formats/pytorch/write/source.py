@@ -13,10 +13,11 @@ from workers.formats.pytorch.write import text
 from workers.formats.pytorch.write.layout import WIDTH, wrap
 from workers.formats.pytorch.write.library import closure
 from workers.formats.pytorch.write.lifetime import release
-from workers.formats.pytorch.write.names import Tree, Wish, access, class_name, unique
+from workers.formats.pytorch.write.names import Tree, Wish, access, class_name
 from workers.formats.pytorch.write.net import TOKEN, NetWriter
 from workers.formats.pytorch.write.types import TYPES
 from workers.formats.pytorch.write.weights import Weight
+from workers.hub.naming import unique
 from workers.hub.node import shape_of
 
 WEIGHTS = "model.safetensors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from workers.hub.node import Dim
 
@@ -14,7 +14,7 @@ def times(dims: Iterable[Dim]) -> Dim:
     for dim in dims:
         if dim is None:
             return None
-        factor, names = _parts(dim)
+        factor, names = parts(dim)
         number *= factor
         symbols += names
     return _joined(number, symbols)
@@ -24,8 +24,8 @@ def over(dividend: Dim, divisor: Dim) -> Dim:
     """The quotient where it comes out even and can be said, else None."""
     if dividend is None or divisor is None:
         return None
-    number, names = _parts(dividend)
-    factor, others = _parts(divisor)
+    number, names = parts(dividend)
+    factor, others = parts(divisor)
     left = Counter(names)
     left.subtract(others)
     if factor == 0 or number % factor or any(count < 0 for count in left.values()):
@@ -33,20 +33,16 @@ def over(dividend: Dim, divisor: Dim) -> Dim:
     return _joined(number // factor, list(left.elements()))
 
 
-def plus(dim: Dim, amount: int) -> Dim:
-    """The sum where it is a number."""
-    return dim + amount if isinstance(dim, int) else (dim if amount == 0 else None)
-
-
 def symbols_of(dim: Dim) -> list[str]:
-    return _parts(dim)[1] if isinstance(dim, str) else []
+    return parts(dim)[1] if isinstance(dim, str) else []
 
 
 def coefficient(dim: Dim) -> int:
-    return _parts(dim)[0] if dim is not None else 0
+    return parts(dim)[0] if dim is not None else 0
 
 
-def _parts(dim: int | str) -> tuple[int, list[str]]:
+def parts(dim: int | str) -> tuple[int, list[str]]:
+    """The number and the symbols of a product."""
     if isinstance(dim, int):
         return dim, []
     number, names = 1, []
@@ -62,3 +58,9 @@ def _joined(number: int, names: list[str]) -> Dim:
     if not names or number == 0:
         return number
     return "*".join([str(number)] * (number != 1) + sorted(names))
+
+
+def whole(dims: Sequence[Dim]) -> list[int] | None:
+    """All sizes, if all are numbers."""
+    found = [dim for dim in dims if isinstance(dim, int)]
+    return found if len(found) == len(dims) else None

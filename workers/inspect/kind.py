@@ -1,0 +1,18 @@
+"""What one file of an upload is to a format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``role`` of a file among a model's, a word of the format's own, and in words what it is."""
+
+    role: str
+    what: str
+
+
+def is_text(head: bytes | memoryview) -> bool:
+    """Text has no control characters but white space; protobuf, whose first byte is a tag, has."""
+    return not any(byte < 9 or 13 < byte < 32 for byte in head)

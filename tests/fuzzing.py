@@ -24,10 +24,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.workers.formats.cases import cases
+from tests.workers.formats.cases import cases, upload_of
 from workers.errors import ConversionError
 from workers.formats.contract import ReadRequest
-from workers.inspect.upload import Upload, UploadedFile
+from workers.inspect.upload import Upload
 from workers.options import Options
 
 Files = dict[str, bytes]
@@ -101,18 +101,6 @@ def outcome(system: str, upload: Upload, options: dict[str, Any]) -> str:
     return "model"
 
 
-def stored(files: Files, folder: Path) -> Upload:
-    """``files`` as an upload in ``folder``, which is emptied first."""
-    shutil.rmtree(folder, ignore_errors=True)
-    found = []
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        found.append(UploadedFile(name, path, len(data)))
-    return Upload(tuple(found), folder)
-
-
 @dataclass
 class Ends:
     """How a run ended: uploads counted by outcome, and every fault with the number that repeats it."""
@@ -132,7 +120,8 @@ def fuzz(system: str, count: int, seed: int, folder: Path) -> Ends:
         damaged = mutations.mutate(dict(files), rng)
         if len(damaged) > 1 and rng.random() < 0.05:
             del damaged[rng.choice(sorted(damaged))]
-        upload = stored(damaged, folder / "upload")
+        shutil.rmtree(folder / "upload", ignore_errors=True)
+        upload = upload_of(folder / "upload", damaged)
         start = time.monotonic()
         try:
             ends.seen[outcome(system, upload, options)] += 1

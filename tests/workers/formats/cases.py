@@ -134,6 +134,17 @@ def run(model: ir.Model, inputs: Mapping[str, Array], folder: Path | None = None
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
+def upload_of(folder: Path, files: Mapping[str, bytes]) -> Upload:
+    """``files`` as an upload, written below ``folder``."""
+    found = []
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        found.append(UploadedFile(name, path, len(data)))
+    return Upload(tuple(found), folder)
+
+
 def assert_same(
     want: Mapping[str, Array], got: Mapping[str, Array], *, atol: float = 1e-5, rtol: float = 1e-4, step: float = 0.0
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +9,25 @@ import numpy as np
 import pytest
 
 from tests.workers.formats.caffe2.nets import normal, operator, pair, save
-from tests.workers.formats.cases import Case, assert_same, cases
+from tests.workers.formats.cases import assert_same, cases
+from tests.workers.toolchains.asking import answer, needs
 from workers.formats import caffe2
 from workers.formats.caffe2.read import read
 from workers.formats.contract import ReadRequest
 from workers.inspect.upload import Upload
 from workers.options import Options
-from workers.toolchains import Call, ToolRefused, ToolResult, find
+from workers.toolchains import ToolRefused
 
-needs_caffe2 = pytest.mark.skipif(find("run:caffe2") is None, reason="run: onnxhub toolchain install caffe2")
-
-
-def answer(
-    files: Sequence[Path], inputs: Mapping[str, Any], outputs: Sequence[str], work: Path, **options: Any
-) -> ToolResult:
-    toolchain = find("run:caffe2")
-    assert toolchain is not None
-    return toolchain.run("run:caffe2", files, inputs, work=work, output_names=outputs, options=options)
-
-
-@needs_caffe2
-@pytest.mark.parametrize("case", cases("caffe2"), ids=str)
-def test_recorded_models_run(case: Case, tmp_path: Path) -> None:
-    toolchain = find("run:caffe2")
-    assert toolchain is not None
-    samples = [case.sample(index) for index in range(2)]
-    calls = [Call("run:caffe2", case.files, sample.inputs, case.output_names) for sample in samples]
-    for sample, result in zip(samples, toolchain.run_all(calls, work=tmp_path), strict=True):
-        assert isinstance(result, ToolResult), result
-        assert_same(sample.outputs, result.outputs)
-        assert result.versions["caffe2"].startswith("1.8.1")
+needs_caffe2 = needs("caffe2", "run:caffe2")
 
 
 @needs_caffe2
 def test_inner_outputs_and_timed_runs(tmp_path: Path) -> None:
     ops = [operator("Relu", ["x"], ["a"]), operator("Exp", ["a"], ["y"]), operator("Sqr", ["y"], ["x"])]
     x = normal(2, 3)
-    result = answer(save(tmp_path, *pair(ops, {}, ["x"], ["y"])), {"x": x}, ["a", "y"], tmp_path / "work", runs=3)
+    result = answer(
+        "run:caffe2", save(tmp_path, *pair(ops, {}, ["x"], ["y"])), {"x": x}, ["a", "y"], tmp_path / "work", runs=3
+    )
     assert_same({"a": np.maximum(x, 0), "y": np.exp(np.maximum(x, 0))}, result.outputs)
     assert result.seconds is not None and result.seconds > 0
 
@@ -65,7 +46,7 @@ def test_what_caffe2_will_not_run_is_told(
 ) -> None:
     files = save(tmp_path, *pair([operator("Transpose", ["x"], ["y"], axes=[1, 0])], {}, ["x"], ["y"]))
     with pytest.raises(ToolRefused, match=words) as caught:
-        answer(files, inputs, outputs, tmp_path / "work")
+        answer("run:caffe2", files, inputs, outputs, tmp_path / "work")
     assert caught.value.kind == "unsupported"
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tests.workers.formats.cases import MODELS, Sample
+from tests.workers.formats.arrays import ArrayStore
+from tests.workers.formats.cases import MODELS, Array, Sample
 from workers.formats.contract import ReadRequest
 from workers.formats.mxnet.file import write_params
 from workers.inspect.upload import Upload
 from workers.options import Options
 
-FOLDER = MODELS / "mxnet" / "operators"
-Array = npt.NDArray[Any]
+STORE = ArrayStore(MODELS / "mxnet" / "operators" / "graphs.json")
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,13 @@ class Graph:
 
     def samples(self) -> Iterator[Sample]:
         for run in range(self.runs):
-            inputs = {key: _array(f"{self.name}|in{run}|{key}") for key in self.inputs}
-            outputs = {key: _array(f"{self.name}|out{run}|{place}") for place, key in enumerate(self.outputs)}
+            inputs = {key: STORE.array(f"{self.name}|in{run}|{key}") for key in self.inputs}
+            outputs = {key: STORE.array(f"{self.name}|out{run}|{place}") for place, key in enumerate(self.outputs)}
             yield Sample(inputs, outputs)
 
     def params(self) -> dict[str, Array]:
         prefix = f"{self.name}|param|"
-        return {key.removeprefix(prefix): _array(key) for key in _store()[1] if key.startswith(prefix)}
+        return {key.removeprefix(prefix): STORE.array(key) for key in STORE.index["arrays"] if key.startswith(prefix)}
 
     def request(self, folder: Path, **options: Any) -> ReadRequest:
         """The graph and its parameters as files, with the shapes and types of the first run."""
@@ -59,24 +56,8 @@ class Graph:
 
 
 def graphs() -> list[Graph]:
-    found = _store()[0]["graphs"]
+    found = STORE.index["graphs"]
     return [
         Graph(name, entry["symbol"], tuple(entry["inputs"]), tuple(entry["outputs"]), entry["runs"])
         for name, entry in found.items()
     ]
-
-
-@cache
-def _store() -> tuple[dict[str, Any], dict[str, Any], Array]:
-    index = json.loads((FOLDER / "graphs.json").read_text())
-    with np.load(FOLDER / "arrays.npz") as file:
-        data = file["data"]
-    return index, index["arrays"], data
-
-
-def _array(key: str) -> Array:
-    dtype, shape, at = _store()[1][key]
-    kind = np.dtype(dtype)
-    size = int(np.prod(shape)) * kind.itemsize
-    array: Array = _store()[2][at : at + size].view(kind).reshape(shape)
-    return array

@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.workers.formats.cases import Case, assert_same, cases
+from tests.workers.formats.cases import assert_same, cases
 from tests.workers.formats.mxnet.graphs import node, normal, read_graph, save, symbol
+from tests.workers.toolchains.asking import answer, needs
 from workers.formats import mxnet
 from workers.formats.mxnet.read import read
-from workers.toolchains import Call, ToolRefused, ToolResult, find
+from workers.toolchains import ToolRefused
 
-needs_mxnet = pytest.mark.skipif(find("run:mxnet") is None, reason="run: onnxhub toolchain install mxnet")
-
-
-def answer(
-    files: Sequence[Path], inputs: Mapping[str, Any], outputs: Sequence[str], work: Path, **options: Any
-) -> ToolResult:
-    toolchain = find("run:mxnet")
-    assert toolchain is not None
-    return toolchain.run("run:mxnet", files, inputs, work=work, output_names=outputs, options=options)
-
-
-@needs_mxnet
-@pytest.mark.parametrize("case", cases("mxnet"), ids=str)
-def test_recorded_models_run(case: Case, tmp_path: Path) -> None:
-    toolchain = find("run:mxnet")
-    assert toolchain is not None
-    samples = [case.sample(index) for index in range(2)]
-    calls = [Call("run:mxnet", case.files, sample.inputs, case.output_names) for sample in samples]
-    for sample, result in zip(samples, toolchain.run_all(calls, work=tmp_path), strict=True):
-        assert isinstance(result, ToolResult), result
-        assert_same(sample.outputs, result.outputs)
-        assert result.versions["mxnet"] == "1.9.1"
+needs_mxnet = needs("mxnet", "run:mxnet")
 
 
 @needs_mxnet
 def test_inner_outputs_and_timed_runs(tmp_path: Path) -> None:
     graph = symbol(node("relu", "a", "x"), node("exp", "y", "a"))
     x = normal(2, 3)
-    result = answer(save(tmp_path, graph), {"x": x}, ["a", "y_output"], tmp_path / "work", runs=3)
+    result = answer("run:mxnet", save(tmp_path, graph), {"x": x}, ["a", "y_output"], tmp_path / "work", runs=3)
     assert_same({"a": np.maximum(x, 0), "y_output": np.exp(np.maximum(x, 0))}, result.outputs)
     assert result.seconds is not None and result.seconds > 0
 
@@ -62,7 +41,7 @@ def test_what_mxnet_will_not_run_is_told(
 ) -> None:
     graph = symbol(node("transpose", "y", "x", axes=(1, 0)))
     with pytest.raises(ToolRefused, match=words) as caught:
-        answer(save(tmp_path, graph), inputs, outputs, tmp_path / "work")
+        answer("run:mxnet", save(tmp_path, graph), inputs, outputs, tmp_path / "work")
     assert caught.value.kind == "unsupported"
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.workers.formats.cases import MODELS, Sample
+from tests.workers.formats.cases import MODELS, Sample, upload_of
 from workers.formats.contract import ReadRequest
-from workers.inspect.upload import Upload, UploadedFile
 from workers.options import Options
 
 Array = npt.NDArray[Any]
@@ -34,13 +33,7 @@ class Recorded:
         return f"{self.kind}-{self.name}"
 
     def request(self, folder: Path, **options: Any) -> ReadRequest:
-        found = []
-        for name, data in self.files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            found.append(UploadedFile(name, path, len(data)))
-        return ReadRequest(Upload(tuple(found), folder), Options(**options))
+        return ReadRequest(upload_of(folder, self.files), Options(**options))
 
     def samples(self, inputs: list[str], outputs: list[str]) -> Iterator[Sample]:
         """The runs, by the names of the model as read; inputs that it does not have are left out."""

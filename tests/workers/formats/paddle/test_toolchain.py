@@ -7,23 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.workers.formats.cases import Case, assert_same, cases
-from workers.toolchains import Call, ToolRefused, ToolResult, find
+from tests.workers.formats.cases import cases
+from tests.workers.toolchains.asking import needs
+from workers.toolchains import ToolRefused, find
 
-needs_paddle = pytest.mark.skipif(find("run:paddle") is None, reason="run: onnxhub toolchain install paddle")
-
-
-@needs_paddle
-@pytest.mark.parametrize("case", cases("paddle"), ids=str)
-def test_recorded_models_run(case: Case, tmp_path: Path) -> None:
-    toolchain = find("run:paddle")
-    assert toolchain is not None
-    samples = [case.sample(index) for index in range(2)]
-    calls = [Call("run:paddle", case.files, sample.inputs, case.output_names) for sample in samples]
-    for sample, result in zip(samples, toolchain.run_all(calls, work=tmp_path), strict=True):
-        assert isinstance(result, ToolResult), result
-        assert_same(sample.outputs, result.outputs)
-        assert result.versions["paddle"] == "3.3.1"
+needs_paddle = needs("paddle", "run:paddle")
 
 
 @needs_paddle

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.workers.formats.cases import upload_of
 from workers.formats.contract import Reading, ReadRequest
 from workers.formats.tensorflow.read import read
 from workers.formats.tensorflow.schema import GRAPH
 from workers.inspect.protobuf_write import encode
-from workers.inspect.upload import Upload, UploadedFile
 from workers.options import Options
 
 Node = dict[str, Any]
@@ -58,18 +58,8 @@ def graph(*nodes: Node, functions: Any = ()) -> bytes:
     return encode(GRAPH(node=list(nodes), library={"function": list(functions)}, versions={"producer": 1882}))
 
 
-def stored(folder: Path, files: Mapping[str, bytes]) -> Upload:
-    found = []
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        found.append(UploadedFile(name, path, len(data)))
-    return Upload(tuple(found), folder)
-
-
 def read_files(folder: Path, files: Mapping[str, bytes], **options: Any) -> Reading:
-    return read(ReadRequest(stored(folder, files), Options.model_validate(options)))
+    return read(ReadRequest(upload_of(folder, files), Options.model_validate(options)))
 
 
 def read_graph(folder: Path, *nodes: Node, functions: Any = (), **options: Any) -> Reading:

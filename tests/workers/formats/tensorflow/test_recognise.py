@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.workers.formats.cases import MODELS, cases
-from tests.workers.formats.tensorflow.graphs import graph, node, placeholder, stored
+from tests.workers.formats.cases import MODELS, cases, upload_of
+from tests.workers.formats.tensorflow.graphs import graph, node, placeholder
 from workers.formats.tensorflow.recognise import sniff
 
 GRAPH = graph(placeholder("x", 2), node("y", "Relu", "x"))
@@ -25,7 +25,7 @@ TEXT = b'node {\n  name: "x"\n  op: "Placeholder"\n}\nversions { producer: 27 }\
     ],
 )
 def test_files_are_told_by_their_content(files: dict[str, bytes], words: str, tmp_path: Path) -> None:
-    found = sniff(stored(tmp_path, files))
+    found = sniff(upload_of(tmp_path, files))
     assert found is not None and words in found.reason
 
 
@@ -33,7 +33,7 @@ def test_an_onnx_model_is_none(tmp_path: Path) -> None:
     made = onnx.helper.make_node("Relu", ["x"], ["y"])
     value = [onnx.helper.make_tensor_value_info(name, 1, [2]) for name in "xy"]
     model = onnx.helper.make_model(onnx.helper.make_graph([made], "g", value[:1], value[1:]))
-    assert sniff(stored(tmp_path, {"model.pb": model.SerializeToString()})) is None
+    assert sniff(upload_of(tmp_path, {"model.pb": model.SerializeToString()})) is None
 
 
 @pytest.mark.parametrize("system", ["caffe", "mxnet", "darknet", "keras", "tflite"])

@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.workers.formats.cases import Case, assert_same, cases
-from workers.inspect.archives import is_archive, unpack
-from workers.inspect.upload import UploadedFile
+from tests.workers.formats.cases import cases
+from tests.workers.toolchains.asking import answer, needs
 from workers.toolchains import Call, ToolRefused, ToolResult, find
 
-needs_tensorflow = pytest.mark.skipif(
-    find("run:tensorflow") is None, reason="run: onnxhub toolchain install tensorflow"
-)
-
-
-def unpacked(case: Case, folder: Path) -> list[Path]:
-    """The case's files as the pipeline hands them on: archives unpacked."""
-    found = []
-    for path in case.files:
-        file = UploadedFile(path.name, path, path.stat().st_size)
-        if is_archive(file):
-            into = folder / case.name
-            into.mkdir()
-            found += [item.path for item in unpack(file, into)]
-        else:
-            found.append(path)
-    return found
-
-
-def answer(
-    action: str, files: Sequence[Path], inputs: Mapping[str, Any], outputs: Sequence[str], work: Path, **options: Any
-) -> ToolResult:
-    toolchain = find(action)
-    assert toolchain is not None
-    return toolchain.run(action, files, inputs, work=work, output_names=outputs, options=options)
-
-
-@needs_tensorflow
-def test_recorded_models_run(tmp_path: Path) -> None:
-    toolchain = find("run:tensorflow")
-    assert toolchain is not None
-    calls, wanted = [], []
-    for case in cases("tensorflow"):
-        files = unpacked(case, tmp_path)
-        for index in range(2):
-            sample = case.sample(index)
-            calls.append(Call("run:tensorflow", files, sample.inputs, case.output_names, case.facts["options"]))
-            wanted.append((case.name, sample.outputs))
-    for (name, outputs), result in zip(wanted, toolchain.run_all(calls, work=tmp_path / "work"), strict=True):
-        assert isinstance(result, ToolResult), (name, result)
-        assert_same(outputs, result.outputs)
-        assert result.versions["tensorflow"] == "2.21.0"
+needs_tensorflow = needs("tensorflow", "run:tensorflow")
 
 
 @needs_tensorflow
@@ -78,7 +35,14 @@ def test_what_is_not_there_is_told(outputs: list[str], options: dict[str, Any], 
     name = "tf2_mlp_savedmodel" if options else "tf1_lenet_frozen"
     (case,) = cases("tensorflow", name)
     with pytest.raises(ToolRefused, match=words):
-        answer("run:tensorflow", unpacked(case, tmp_path), case.sample(0).inputs, outputs, tmp_path / "w", **options)
+        answer(
+            "run:tensorflow",
+            [file.path for file in case.uploaded],
+            case.sample(0).inputs,
+            outputs,
+            tmp_path / "w",
+            **options,
+        )
 
 
 @needs_tensorflow

@@ -38,6 +38,15 @@ def _known(node: ir.Node) -> tuple[dict[str, onnx.TypeProto], dict[str, onnx.Ten
     return types, data
 
 
+def _check_sizes(node: ir.Node) -> None:
+    """Raises InferenceError for an input with a negative size, of which ONNX's own inference may abort the process."""
+    for value in node.inputs:
+        if value is not None and value.shape is not None and any(isinstance(d, int) and d < 0 for d in value.shape):
+            raise onnx.shape_inference.InferenceError(
+                f"[ShapeInferenceError] the input {value.name!r} of {node.op_type} would have the shape {value.shape}"
+            )
+
+
 def infer(node: ir.Node, version: int | None = None) -> None:
     """Set shape and type of ``node``'s outputs as far as its inputs tell.
 
@@ -50,6 +59,7 @@ def infer(node: ir.Node, version: int | None = None) -> None:
     if node.op_type in LIKE_INPUT and domain == "" and node.inputs[0] is not None:
         node.outputs[0].type, node.outputs[0].shape = node.inputs[0].type, node.inputs[0].shape
         return
+    _check_sizes(node)
     types, data = _known(node)
     imports = [onnx.helper.make_opsetid(domain, version)]
     if domain:

@@ -6,7 +6,7 @@ result only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -48,7 +48,7 @@ def fold(node: ir.Node) -> list[Array] | None:
         arrays[str(value.name)] = array
     if not arrays or any(_elements(output) > LIMIT for output in node.outputs):
         return None
-    return _evaluate(node, arrays)
+    return evaluate([node], arrays, node.outputs)
 
 
 def _sizes(node: ir.Node) -> Array | None:
@@ -70,7 +70,8 @@ def _sizes(node: ir.Node) -> Array | None:
     if any(array is None for array in rest):
         return None
     # The places of the axes go through the operator; then it shows which of them are asked for.
-    places = _evaluate(node, {_name(source): np.arange(len(dims)), **_named(node.inputs[1:])})[0]
+    known = {_name(source): np.arange(len(dims)), **_named(node.inputs[1:])}
+    places = evaluate([node], known, node.outputs)[0]
     picked = [dims[int(place)] for place in places.reshape(-1).tolist()]
     if not all(isinstance(dim, int) for dim in picked):
         return None
@@ -102,16 +103,17 @@ def _elements(value: ir.Value) -> int:
     return int(np.prod([dim if isinstance(dim, int) else 1 for dim in value.shape], dtype=np.int64))
 
 
-def _evaluate(node: ir.Node, arrays: dict[str, Array]) -> list[Array]:
+def evaluate(nodes: Sequence[ir.Node], arrays: Mapping[str, Array], outputs: Sequence[ir.Value]) -> list[Array]:
+    """``outputs`` of ``nodes`` in their order, whose other inputs are ``arrays`` by name; raises what ONNX's does."""
     inputs = [
         onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in arrays.items()
     ]
-    outputs = [onnx.ValueInfoProto(name=output.name) for output in node.outputs if output.name]
-    graph = onnx.helper.make_graph([ir.serde.serialize_node(node)], "constant", inputs, outputs)
+    wanted = [onnx.ValueInfoProto(name=output.name) for output in outputs if output.name]
+    graph = onnx.helper.make_graph([ir.serde.serialize_node(node) for node in nodes], "constant", inputs, wanted)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     from onnx.reference import ReferenceEvaluator  # loads slowly, and few models have anything to fold
 
     with np.errstate(all="ignore"):
-        results = ReferenceEvaluator(model).run(None, arrays)
+        results = ReferenceEvaluator(model).run(None, dict(arrays))
     return [np.asarray(result) for result in results]

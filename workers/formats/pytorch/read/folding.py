@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
-from workers.hub import IR_VERSION, OPSET
 from workers.hub.graph import GraphBuilder, Value
+from workers.hub.legalise.fold import evaluate
 
 ELEMENTS = 4096
 _RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli",
@@ -62,15 +60,8 @@ def _computed(made: list[ir.Node], values: list[Value]) -> list[Any] | None:
         for value in node.inputs:
             if value is not None and value.const_value is not None:
                 feeds[str(value.name)] = value.const_value.numpy()
-    graph = onnx.helper.make_graph(
-        [ir.serde.serialize_node(node) for node in made], "constants",
-        [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-         for name, array in feeds.items()],
-        [onnx.helper.make_empty_tensor_value_info(str(value.name)) for value in values],
-    )  # fmt: skip
-    model = onnx.helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[onnx.helper.make_opsetid("", OPSET)])
     try:
-        found = ReferenceEvaluator(model).run(None, feeds)
+        found = evaluate(made, feeds, values)
     except Exception:  # the evaluator lacks operators and forms; the nodes then stay
         return None
     return [np.asarray(array).astype(value.dtype.numpy()) for array, value in zip(found, values, strict=True) if

@@ -13,14 +13,11 @@ import pytest
 from tests.workers.formats.cases import Array, Case, Sample, assert_same, cases, expected, systems
 from tests.workers.formats.pytorch.runs import by_torch
 from workers import formats
-from workers.errors import UnsupportedOperators
 from workers.formats.contract import Reading, WriteRequest
 from workers.hub.normalise import normalise
 from workers.options import DEFAULTS
 
 SAMPLES = (0, 1)
-# What the writer refuses, by the operator that its refusal must name.
-REFUSED: dict[tuple[str, str], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def hub_of(system: str, case: Case) -> ir.Model:
 def torch_runs(system: str, root: Path) -> dict[tuple[str, int], Ran]:
     """All cases of a system with both samples, run in one torch process."""
     keys, names, wanted, folders, inputs = [], [], [], [], []
-    for case in readable(system):
+    for case in cases(system):
         hub = hub_of(system, case)
         folder = root / system / case.name
         folder.mkdir(parents=True)
@@ -63,29 +60,15 @@ def torch_runs(system: str, root: Path) -> dict[tuple[str, int], Ran]:
     return {key: Ran(*ran) for key, ran in zip(keys, zip(names, wanted, results, strict=True), strict=True)}
 
 
-def readable(system: str) -> list[Case]:
-    left_out = expected(system).left_out
-    return [case for case in cases(system) if case.name not in left_out and (system, case.name) not in REFUSED]
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("recorded")
 
 
 @pytest.mark.parametrize("index", SAMPLES)
-@pytest.mark.parametrize(("system", "case"), [(s, case) for s in systems() for case in readable(s)], ids=str)
+@pytest.mark.parametrize(("system", "case"), [(s, case) for s in systems() for case in cases(s)], ids=str)
 def test_torch_computes_what_the_framework_recorded(system: str, case: Case, index: int, root: Path) -> None:
     ran = torch_runs(system, root)[case.name, index]
     assert not isinstance(ran.got, str), ran.got
     step = expected(system).steps.get(case.name, 0.0)
     assert_same(ran.want.outputs, dict(zip(ran.names, ran.got, strict=True)), step=step)
-
-
-@pytest.mark.parametrize(("system", "name"), REFUSED)
-def test_what_pytorch_cannot_say_is_refused_by_name(system: str, name: str) -> None:
-    (case,) = cases(system, name)
-    hub = hub_of(system, case)
-    assert formats.pytorch.FORMAT.legalise is not None
-    with pytest.raises(UnsupportedOperators, match=REFUSED[system, name]):
-        formats.pytorch.FORMAT.legalise(hub)

@@ -97,12 +97,11 @@ class Expected:
     """What is particular to one system's recorded cases, by their names; the rest must hold for all of them.
 
     ``fixed``: why the batch of a case can't be left free. ``steps``: the size of one quantisation step of a case's
-    outputs, in their units, by which they may differ. ``left_out``: why a case can't be read, in a user's words.
+    outputs, in their units, by which they may differ.
     """
 
     fixed: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, float] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def systems() -> list[str]:

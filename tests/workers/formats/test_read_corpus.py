@@ -10,15 +10,12 @@ import onnx_ir as ir
 import pytest
 
 from tests.workers.formats.cases import Case, Expected, assert_same, cases, expected, run, shapes, systems
-from workers.errors import ConversionError
 from workers.formats.contract import Format, Reading, ReadRequest
 from workers.hub.provenance import LAYER, LAYER_TYPE
 
 EXPECTED: dict[str, Expected] = {system: expected(system) for system in systems()}
 ALL = [(system, case) for system in EXPECTED for case in cases(system)]
-READ = [(system, case) for system, case in ALL if case.name not in EXPECTED[system].left_out]
-LEFT_OUT = [(system, case) for system, case in ALL if case.name in EXPECTED[system].left_out]
-every_case = pytest.mark.parametrize(("system", "case"), READ, ids=str)
+every_case = pytest.mark.parametrize(("system", "case"), ALL, ids=str)
 
 
 def format_of(system: str) -> Format:
@@ -93,10 +90,3 @@ def test_progress_names_every_layer_in_order(system: str, case: Case) -> None:
     read(system, ReadRequest(request.upload, request.options, lambda *event: seen.append(event)))
     assert seen and all(what for _, _, what in seen)
     assert [done for done, _, _ in seen] == list(range(len(seen))) and {total for _, total, _ in seen} == {len(seen)}
-
-
-@pytest.mark.parametrize(("system", "case"), LEFT_OUT, ids=str)
-def test_what_cannot_be_read_is_refused_in_words(system: str, case: Case) -> None:
-    with pytest.raises(ConversionError) as refused:
-        read(system, case.request())
-    assert refused.value.problem()["detail"]

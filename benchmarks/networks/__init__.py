@@ -67,4 +67,3 @@ def bottlenecks(depths: Sequence[int]) -> Iterator[Block]:
 
 
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-VGG_19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))

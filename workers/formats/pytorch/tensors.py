@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -147,6 +147,3 @@ def _quantised(spec: Any) -> Quantised:
     if len(spec) == 3:
         return Quantised(float(spec[1]), int(spec[2]))
     return Quantised(spec[1], spec[2], int(spec[3]))
-
-
-Tensors = Mapping[str, Stored]

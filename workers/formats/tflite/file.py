@@ -22,8 +22,6 @@ Array = npt.NDArray[Any]
 T = TypeVar("T")
 IDENTIFIER = b"TFL3"
 CUSTOM = OPERATORS.index("CUSTOM")
-# Codes beyond a byte stand in a field of their own; the old field then holds this.
-PLACEHOLDER = 127
 # Slots of the tables that carry the graph.
 MODEL = {"version": 0, "codes": 1, "subgraphs": 2, "description": 3, "buffers": 4, "metadata": 6, "signatures": 7}
 SUBGRAPH = {"tensors": 0, "inputs": 1, "outputs": 2, "operators": 3, "name": 4}

@@ -18,7 +18,6 @@ from workers.formats.keras.weights import Stock
 from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
 
-LETTERS = "ghijklmn"
 _ORDER = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask",
           "return_attention_scores", "training", "use_causal_mask")  # fmt: skip
 

@@ -15,10 +15,6 @@ from workers.hub.graph import GraphBuilder
 LOWEST = np.asarray(np.finfo(np.float32).min, np.float32)
 
 
-def split4(g: GraphBuilder, x: Value) -> list[Value]:
-    return g.ops("Split", x, [1, 1, 1, 1], outputs=4, axis=-1)
-
-
 def centred(g: GraphBuilder, layer: Layer, boxes: Value, more: float) -> tuple[Value, Value]:
     """Corners -> centres and sizes, each [..., 2]; ``more`` is 1 where both ends count."""
     low, high = g.ops("Split", boxes, [2, 2], outputs=2, axis=-1)

@@ -128,7 +128,6 @@ class Sym:
         return self._made[key]
 
 
-Number = int | float | bool | Sym
 TYPES = {"int": ir.DataType.INT64, "float": ir.DataType.FLOAT, "bool": ir.DataType.BOOL}
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
-
-import onnx_ir as ir
 
 from workers.hub.graph import Value
 
@@ -87,7 +84,3 @@ class Tensor:
 
 class NotWritable(Exception):
     """An in-place operator changes a tensor through a view whose way back is not known."""
-
-
-def is_tensor(value: Any) -> bool:
-    return isinstance(value, ir.Value)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from workers.formats.tflite.read.align import sized
-from workers.formats.tflite.read.held import real_numbers
 from workers.formats.tflite.read.layer import Layer, Out, Value, reads
 from workers.formats.tflite.read.spatial import SAME, padding, window
 from workers.hub.graph import GraphBuilder
@@ -178,11 +177,3 @@ def _wanted(layer: Layer, count: int) -> list[int | None]:
     if len(shape) == count + 2 == len(free) and layer.i("padding") == SAME:
         return [size if open_ >= 0 else None for size, open_ in zip(shape[1:-1], free[1:-1], strict=True)]
     raise layer.unsupported("the shape of its result is computed")
-
-
-def weight_numbers(layer: Layer, index: int) -> np.ndarray[Any, Any] | None:
-    """A constant weight as real numbers."""
-    held = layer.held(index)
-    if held.array is None:
-        return None
-    return held.array() if held.quantization is None else real_numbers(held.array(), held.quantization)

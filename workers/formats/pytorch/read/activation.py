@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.layer import FLOATS
-from workers.formats.pytorch.read.dtypes import cast, floating, operand
+from workers.formats.layer import FLOATS, cast
+from workers.formats.pytorch.read.dtypes import floating, operand
 from workers.formats.pytorch.read.layer import F32, Layer, reads
 from workers.hub.graph import GraphBuilder, Value
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from workers.formats.layer import cast
 from workers.formats.pytorch.read.dense import linear
-from workers.formats.pytorch.read.dtypes import cast, operand
+from workers.formats.pytorch.read.dtypes import operand
 from workers.formats.pytorch.read.layer import BOOL, F32, Layer, reads
 from workers.formats.pytorch.read.shaping import reshape
 from workers.formats.pytorch.read.symbols import Sym

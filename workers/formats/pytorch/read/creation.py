@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast, operand, result_type
+from workers.formats.layer import cast
+from workers.formats.pytorch.read.dtypes import operand, result_type
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, RAW, Layer, reads
 from workers.formats.pytorch.read.shaping import as_vector, size_list, sound
 from workers.formats.pytorch.read.symbols import Sym, kind_of

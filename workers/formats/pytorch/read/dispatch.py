@@ -15,7 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from workers.errors import LimitExceeded, Unsupported, UnsupportedLayer
-from workers.formats.pytorch.read.dtypes import cast
+from workers.formats.layer import cast
 from workers.formats.pytorch.read.folding import fold
 from workers.formats.pytorch.read.layer import POISON, RAW, Layer, Rule, Scope, reads
 from workers.formats.pytorch.read.shaping import expand

@@ -7,17 +7,13 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.layer import FLOATS
+from workers.formats.layer import FLOATS, cast
 from workers.formats.pytorch.read.layer import BF16, BOOL, F16, F32, F64, I64
 from workers.formats.pytorch.read.symbols import Sym, emit, kind_of
 from workers.hub.graph import GraphBuilder, Value
 
 _KINDS = {"bool": 0, "int": 1, "float": 2}
 _DEFAULTS = (BOOL, I64, F32)
-
-
-def cast(g: GraphBuilder, x: Value, dtype: ir.DataType) -> Value:
-    return x if x.dtype == dtype else g.Cast(x, to=dtype)
 
 
 def category(dtype: ir.DataType | None) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from workers.formats.layer import FLOATS
-from workers.formats.pytorch.read.dtypes import cast, floating, operand, result_type, together
+from workers.formats.layer import FLOATS, cast
+from workers.formats.pytorch.read.dtypes import floating, operand, result_type, together
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
 from workers.hub.graph import GraphBuilder, Value
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast, operand
+from workers.formats.layer import cast
+from workers.formats.pytorch.read.dtypes import operand
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
 from workers.formats.pytorch.read.logic import truth
 from workers.formats.pytorch.read.shaping import expand, reshape
@@ -277,6 +278,8 @@ def bucketize(
     side: Any = None, sorter: Any = None,
 ) -> Value:  # fmt: skip
     """How many boundaries lie below (or, ``right``, not above) each value."""
+    if sorter is not None:
+        raise layer.unsupported("its boundaries are sorted by another tensor")
     x, edges = (boundaries, self) if layer.type.endswith("searchsorted") else (self, boundaries)
     if layer.rank(edges) != 1:
         raise layer.unsupported("boundaries of more than one axis")

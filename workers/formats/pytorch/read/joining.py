@@ -7,7 +7,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast, result_type
+from workers.formats.layer import cast
+from workers.formats.pytorch.read.dtypes import result_type
 from workers.formats.pytorch.read.layer import Layer, reads
 from workers.formats.pytorch.read.scalars import ScanList
 from workers.formats.pytorch.read.shaping import reshape as reshaped

@@ -7,7 +7,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast, category, floating, operand, together
+from workers.formats.layer import FLOATS, cast
+from workers.formats.pytorch.read.dtypes import category, floating, operand, together
 from workers.formats.pytorch.read.elementwise import floor_divide
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
 from workers.formats.pytorch.read.shaping import expand
@@ -79,8 +80,13 @@ def isfinite(g: GraphBuilder, layer: Layer, self: Value) -> Value:
 def isclose(
     g: GraphBuilder, layer: Layer, self: Value, other: Value, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False
 ) -> Value:
+    """Equal, or apart by atol + rtol * |other| at most: equal infinities are close, NaN where that is asked for."""
+    if self.dtype not in FLOATS:
+        self, other = (cast(g, x, ir.DataType.DOUBLE) for x in (self, other))
     bound = g.Add(operand(g, atol, self.dtype or F32), g.Mul(g.Abs(other), operand(g, rtol, self.dtype or F32)))
-    return g.LessOrEqual(g.Abs(g.Sub(self, other)), bound)
+    apart = g.Abs(g.Sub(self, other))
+    close = g.Or(g.Equal(self, other), g.And(g.LessOrEqual(apart, bound), g.Not(g.IsInf(apart))))
+    return g.Or(close, g.And(g.IsNaN(self), g.IsNaN(other))) if equal_nan else close
 
 
 @reads("aten::nan_to_num")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.pytorch.read.dtypes import cast, operand
+from workers.formats.layer import cast
+from workers.formats.pytorch.read.dtypes import operand
 from workers.formats.pytorch.read.layer import F32, Layer, reads
 from workers.formats.pytorch.read.shaping import reshape
 from workers.hub.graph import GraphBuilder, Value

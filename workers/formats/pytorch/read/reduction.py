@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.layer import FLOATS
-from workers.formats.pytorch.read.dtypes import cast, floating, operand
+from workers.formats.layer import FLOATS, cast
+from workers.formats.pytorch.read.dtypes import floating, operand
 from workers.formats.pytorch.read.elementwise import maximum, minimum
 from workers.formats.pytorch.read.layer import BOOL, F32, I64, Layer, reads
 from workers.formats.pytorch.read.logic import truth

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
-from workers.formats.pytorch.read.dtypes import cast
+from workers.formats.layer import cast
 from workers.formats.pytorch.read.layer import BOOL, F32, I64
 from workers.formats.pytorch.read.symbols import Expr, Sym, emit, expr_of, kind_of
 from workers.hub.graph import GraphBuilder, Value

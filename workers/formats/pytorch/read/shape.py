@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast, operand
+from workers.formats.layer import cast
+from workers.formats.pytorch.read.dtypes import operand
 from workers.formats.pytorch.read.layer import F32, I64, Layer, Size, reads
 from workers.formats.pytorch.read.shaping import expand as expanded
 from workers.formats.pytorch.read.shaping import reshape as reshaped

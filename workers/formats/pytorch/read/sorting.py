@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from workers.formats.pytorch.read.dtypes import cast
+from workers.formats.layer import cast
 from workers.formats.pytorch.read.layer import BOOL, I64, Layer, reads
 from workers.hub.graph import GraphBuilder, Value
 

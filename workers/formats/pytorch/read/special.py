@@ -30,7 +30,8 @@ def equal(
     g: GraphBuilder, layer: Layer, self: Value, other: Value, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False
 ) -> Value:
     """One truth for the whole tensor."""
-    close = g.Equal(self, other) if layer.type.endswith("equal") else isclose(g, layer, self, other, rtol, atol)
+    exact = layer.type.endswith("equal")
+    close = g.Equal(self, other) if exact else isclose(g, layer, self, other, rtol, atol, equal_nan)
     return g.Cast(g.ReduceMin(g.Cast(close, to=ir.DataType.INT32), keepdims=0), to=BOOL)
 
 

@@ -36,6 +36,7 @@ from workers.hub.normalise import (
     padding,
     pooling,
     quantised,
+    resizing,
     scalars,
     sources,
 )
@@ -56,6 +57,7 @@ PASSES: tuple[Pass, ...] = (
     inputs.fix_inputs,
     infer.infer_shapes,
     pooling.drop_windows,
+    resizing.name_all_axes,
     inference.leave_training,
     identity.remove_identities,
     fold.fold_constants,

@@ -1,8 +1,9 @@
 """Reading a full-size network of every system to ONNX: time and peak memory against copying its files.
 
-    python -m benchmarks.readers [SYSTEM ...] [--folder FOLDER] [--peers]
+    python -m benchmarks.readers [NETWORK ...] [--folder FOLDER] [--peers]
 
-Each network is written with random weights (``benchmarks/networks``); sniffing, reading, normalising, checking and
+A network is called after its system (``tflite``), a second one of it with something behind (``tflite_int8``). Each is
+written with random weights (``benchmarks/networks``); sniffing, reading, normalising, checking and
 saving are measured in a fresh process whose imports a warm worker has behind it. ``--peers`` does
 what ``benchmarks.conversions`` does.
 """
@@ -34,7 +35,7 @@ from workers.pipeline import remaining
 # What a job imports, a warm worker has imported before.
 import_module("workers.preload")
 
-SYSTEMS = tuple(module.name for module in pkgutil.iter_modules(networks.__path__))
+NETWORKS = tuple(module.name for module in pkgutil.iter_modules(networks.__path__))
 RUNS = 3
 
 
@@ -65,10 +66,11 @@ def measure(system: str, network: Network, folder: Path) -> tuple[float, Cost]:
     return copied, sorted(costs, key=lambda cost: cost.seconds)[RUNS // 2]
 
 
-def row(system: str, folder: Path) -> str:
+def row(name: str, folder: Path) -> str:
     """A line of the table in ``benchmarks/README.md``."""
     folder.mkdir(parents=True, exist_ok=True)
-    network: Network = import_module(f"benchmarks.networks.{system}").generate(folder)
+    network: Network = import_module(f"benchmarks.networks.{name}").generate(folder)
+    system = name.partition("_")[0]
     copied, cost = measure(system, network, folder)
     return (
         f"| {all_formats()[system].title} | {network.title} | {network.size / MIB:.0f} MiB | {cost.seconds:.2f} s"
@@ -79,7 +81,9 @@ def row(system: str, folder: Path) -> str:
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(SYSTEMS)}; all, if none is named")
+    parser.add_argument(
+        "networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(NETWORKS)}; all, if none is named"
+    )
     parser.add_argument("--folder", type=Path, help="keep the generated networks here")
     parser.add_argument(
         "--peers", action="store_true", help="the recorded models by us and by other converters instead"
@@ -88,13 +92,13 @@ def main(argv: Sequence[str]) -> int:
     if options.peers:
         from benchmarks import conversions  # which loads what the measured processes must not
 
-        return conversions.main(options.systems)
+        return conversions.main(options.networks)
     print(f"machine: {machine()}\n")
     print("| system | network | files | reading | of the copy | peak memory | of the files |")
     print("|---|---|---|---|---|---|---|")
-    for system in options.systems or SYSTEMS:
+    for name in options.networks or NETWORKS:
         with tempfile.TemporaryDirectory() as temporary:
-            print(row(system, (options.folder or Path(temporary)) / system), flush=True)
+            print(row(name, (options.folder or Path(temporary)) / name), flush=True)
     return 0
 
 

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from workers import toolchains
-from workers.card import CARD, Card
+from workers.card import Card
 from workers.errors import MalformedModel, MissingFile, ToolchainMissing
 from workers.formats import all_formats
+from workers.layout import CARD, HUB
 from workers.parity.runtime import Session
-
-HUB = "hub.onnx"
 
 
 def run(folder: Path, inputs: Path) -> dict[str, npt.NDArray[Any]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from workers.formats.contract import Written
-
-CARD = "onnxhub.json"
+from workers.layout import CARD
 
 
 class Card(BaseModel):

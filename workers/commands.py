@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from workers import engine, terminal, toolchains
-from workers.card import CARD
 from workers.errors import ConversionError, ParityFailed
-from workers.formats import all_formats
+from workers.layout import CARD, RESULTS
+from workers.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 tools = typer.Typer(no_args_is_help=True)
@@ -94,17 +92,17 @@ def inspect(
 @app.command()
 def formats(as_json: Json = False) -> None:
     """List what this installation reads, writes and can verify."""
-    table = Table("format", "reads", "writes", "verifies with")
+    from workers.formats import all_formats
+
     rows = []
     for format in all_formats().values():
         reads, writes = format.read is not None, format.write is not None
         verify = [verifier.title for verifier in format.verify if toolchains.find(verifier.action) is not None]
-        table.add_row(format.title, terminal.tick(reads), terminal.tick(writes), ", ".join(verify) or "-")
         rows.append({"name": format.name, "title": format.title, "read": reads, "write": writes, "verify": verify})
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        terminal.OUT.print(table)
+        terminal.formats(rows)
 
 
 @app.command()
@@ -124,36 +122,27 @@ def run(
         return
     npz.save(output, results)
     for name, array in results.items():
-        terminal.OUT.print(f"{escape(name)}: {array.dtype} {list(array.shape)}", highlight=False)
+        terminal.say(f"{name}: {array.dtype} {list(array.shape)}")
 
 
 @tools.command("list")
 def toolchain_list(as_json: Json = False) -> None:
     """List the environments and what each can do."""
-    rows = toolchains.listing()
+    rows = [
+        {"name": t.name, "title": t.title, "provides": list(t.provides), "installed": t.installed}
+        for t in toolchains.listing()
+    ]
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {"name": t.name, "title": t.title, "provides": list(t.provides), "installed": t.installed}
-                    for t in rows
-                ]
-            )
-        )
-        return
-    table = Table("toolchain", "what", "can", "installed")
-    for row in rows:
-        table.add_row(row.name, row.title, ", ".join(row.provides), terminal.tick(row.installed))
-    terminal.OUT.print(table)
+        print(json.dumps(rows))
+    else:
+        terminal.toolchains(rows)
 
 
 @tools.command("install")
 def toolchain_install(name: str) -> None:
     """Build an environment; at once when it is already there."""
     try:
-        toolchains.install(
-            name, on_line=lambda line: terminal.ERR.print(line, markup=False, highlight=False, style="dim")
-        )
+        toolchains.install(name, on_line=terminal.whisper)
     except ConversionError as error:
         _finish(error.problem(), as_json=False)
 
@@ -162,15 +151,8 @@ def _do(
     files: Sequence[Path], request: dict[str, Any], staged: Path, *, quiet: bool, extra: Sequence[Path] = ()
 ) -> dict[str, Any] | None:
     """Run one job in the jail with progress on the terminal; the problem that ended it, or None."""
-    with terminal.ERR.status("starting", spinner="dots") as status:
-
-        def on_event(event: dict[str, Any]) -> None:
-            if event.get("event") == "stage":
-                status.update(escape(str(event.get("name"))))
-            elif event.get("event") == "progress":
-                status.update(escape(f"{event.get('what')} ({event.get('done')}/{event.get('total')})"))
-
-        return engine.run(files, request, staged, on_event=on_event if not quiet else lambda event: None, extra=extra)
+    with Progress(quiet) as progress:
+        return engine.run(files, request, staged, on_event=progress.show, extra=extra)
 
 
 def _options(file: Path | None, shapes: Sequence[str]) -> dict[str, Any]:
@@ -198,9 +180,6 @@ def _staging(beside: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-RESULTS = ("hub.onnx", "hub.onnx.data", "samples", "report.json", "report.html")
-
-
 def _move_over(staged: Path, folder: Path, targets: Sequence[str]) -> None:
     """Put the results in place of those of an earlier run, none of which may be taken for this one's."""
     earlier = [target for target in targets if (folder / target / CARD).exists()]
@@ -218,9 +197,5 @@ def _finish(problem: dict[str, Any] | None, as_json: bool) -> None:
     if problem is None:
         return
     if not as_json:
-        terminal.ERR.print(
-            f"[bold red]{escape(str(problem.get('title')))}[/]: {escape(str(problem.get('detail')))}", highlight=False
-        )
-        if problem.get("hint"):
-            terminal.ERR.print(escape(str(problem["hint"])), style="dim")
+        terminal.problem(problem)
     raise typer.Exit(MISMATCH if problem.get("type") == ParityFailed.type else CANNOT)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workers import sandbox
+from workers import cold
 from workers.errors import ConversionError
+from workers.sandbox import Outcome, forked
 from workers.settings import engine_environment, limits, readable_always
 
 
@@ -33,22 +33,21 @@ def run(
         manifest = [{"name": file.name, "path": str(file.resolve())} for file in files]
         (folder / "in" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         (folder / "request.json").write_text(json.dumps({**request, "out": str(out)}), encoding="utf-8")
-        outcome = sandbox.run(
-            [sys.executable, "-m", "workers.cold", str(folder)],
-            cwd=folder,
+        outcome = forked.run(
+            cold.main,
+            folder,
             read=[*readable_always(), *(file.resolve() for file in (*files, *extra))],
             write=[folder, out],
             limits=limits(),
             env=engine_environment(),
             on_event=on_event,
-            should_stop=lambda: False,
         )
         return _problem(folder, outcome)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _problem(folder: Path, outcome: sandbox.Outcome) -> dict[str, Any] | None:
+def _problem(folder: Path, outcome: Outcome) -> dict[str, Any] | None:
     """What the child said, or what became of it when it could not say anything."""
     try:
         outcome.raise_for_status("the conversion")

@@ -1,7 +1,7 @@
-"""Modules of others that are found at once and run when they are first used.
+"""Modules that are found at once and run when they are first used.
 
 onnx_ir imports sympy for arithmetic on symbolic sizes, which conversions hardly ever do: a fifth of a second and
-30 MB of every cold start.
+30 MB of every cold start. onnx can read JSON and text, and join models: we ask for none of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
-MODULES = frozenset(("sympy", "onnx_ir._symbolic_shapes"))
+MODULES = frozenset(
+    (
+        "sympy",
+        "onnx_ir._symbolic_shapes",
+        "google.protobuf.json_format",
+        "google.protobuf.text_format",
+        "onnx.compose",
+        "onnx.gen_proto",
+        "onnx.parser",
+        "onnx.printer",
+        "workers.terminal",
+    )
+)
 
 
 class _Finder:

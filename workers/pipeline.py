@@ -31,6 +31,7 @@ from workers.hub.save import save
 from workers.inspect import archives
 from workers.inspect.sniff import sniff
 from workers.inspect.upload import Upload, UploadedFile
+from workers.layout import HUB
 from workers.options import DEFAULTS, Options
 from workers.report import html, json
 from workers.report.schema import Change, File, Layer, Note, Report, Source, Stage, Target, Verdict
@@ -113,14 +114,14 @@ def _convert(job: Conversion, targets: Sequence[Format], report: Report) -> None
     report.source = source_of(opened)
     with _stage(job, report, "normalise"):
         hub, changes = normalise(opened.reading.model, remaining(job.options, opened.reading))
-        hub_files = save(hub, job.out / "hub.onnx")
+        hub_files = save(hub, job.out / HUB)
         check(hub)
         report.hub = describe(hub, changes, [_file(path, job.out) for path in hub_files])
     bench = None
     if job.verify != "none":
         from workers.verification import Bench  # loads onnxruntime, which a conversion alone does without
 
-        bench = Bench(job.out / "hub.onnx", hub, job.out, job.work, job.options, job.watch.progress)
+        bench = Bench(job.out / HUB, hub, job.out, job.work, job.options, job.watch.progress)
         with _stage(job, report, "check"):
             bench.prepare(job.samples)
             report.comparisons = bench.check_hub(opened.format, [file.path for file in opened.upload.files])

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from workers.claim import Made
 from workers.errors import ConversionError, LimitExceeded
+from workers.layout import HUB
 from workers.report.schema import Comparison, Metrics, Note, Report
 
 MAX_ARTIFACTS = 10_000
@@ -22,7 +23,7 @@ MAX_JSON = 64 << 20
 MAX_WARNINGS = 200
 MAX_ERROR = 1 << 20
 MAX_ERROR_WORDS = 20_000
-KINDS = {"report.json": "report", "report.html": "report", "hub.onnx": "hub"}
+KINDS = {"report.json": "report", "report.html": "report", HUB: "hub"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
+
+__all__ = ["escape", "formats", "preview", "problem", "say", "status", "summary", "toolchains", "whisper"]
 
 OUT = Console()
 ERR = Console(stderr=True)
 
 COLOURS = {"verified": "green", "round_trip": "yellow", "unverified": "yellow", "mismatched": "red"}
+
+
+def status(words: str) -> Status:
+    """A line at the foot of the terminal, until it is stopped."""
+    line = ERR.status(words, spinner="dots")
+    line.start()
+    return line
+
+
+def say(line: str) -> None:
+    OUT.print(line, markup=False, highlight=False)
+
+
+def whisper(line: str) -> None:
+    """For what only explains a wait."""
+    ERR.print(line, markup=False, highlight=False, style="dim")
+
+
+def problem(found: dict[str, Any]) -> None:
+    """Why a job ended, and what to do."""
+    ERR.print(f"[bold red]{escape(str(found.get('title')))}[/]: {escape(str(found.get('detail')))}", highlight=False)
+    if found.get("hint"):
+        whisper(str(found["hint"]))
+
+
+def formats(rows: Sequence[dict[str, Any]]) -> None:
+    table = Table("format", "reads", "writes", "verifies with")
+    for row in rows:
+        table.add_row(row["title"], tick(row["read"]), tick(row["write"]), ", ".join(row["verify"]) or "-")
+    OUT.print(table)
+
+
+def toolchains(rows: Sequence[dict[str, Any]]) -> None:
+    table = Table("toolchain", "what", "can", "installed")
+    for row in rows:
+        table.add_row(row["name"], row["title"], ", ".join(row["provides"]), tick(row["installed"]))
+    OUT.print(table)
 
 
 def summary(report: dict[str, Any], folder: Path) -> None:

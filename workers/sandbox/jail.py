@@ -207,6 +207,11 @@ def adopt() -> None:
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def dumpable(value: bool) -> None:
+    """Whether other processes of this user may attach to the calling one, or read its memory and environment."""
+    libc.prctl(PR_SET_DUMPABLE, int(value), 0, 0, 0)
+
+
 def attend(child: int, lifeline: int) -> int:
     """Wait for the end of ``child``, or until nobody holds the other end of the pipe ``lifeline``; then end all below.
 
@@ -257,11 +262,24 @@ def _reap() -> dict[int, int] | None:
         return ended or None
 
 
+def be_init(child: int, lifeline: int) -> NoReturn:
+    """Attend to ``child``, and end as it did."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # only the lifeline ends the init
+    status = attend(child, lifeline)
+    if status < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Start the program in the jail, attend to it, and end as it did."""
     spec = json.loads(arguments[0])
     adopt()
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody attaches to the init; exec takes it back for the program
+    dumpable(False)  # exec takes it back for the program
     init = os.getpid()
     child = os.fork()
     if child == 0:
@@ -270,15 +288,7 @@ def main(arguments: list[str]) -> NoReturn:
         except BaseException as error:
             print(f"{arguments[2]}: {error}", file=sys.stderr, flush=True)
             os._exit(1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # only the lifeline ends the init
-    status = attend(child, spec["lifeline"])
-    if status < 0:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if -status != signal.SIGKILL:
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(init, -status)
-    os._exit(status)
+    be_init(child, spec["lifeline"])
 
 
 def _become(spec: dict[str, Any], program: list[str]) -> None:

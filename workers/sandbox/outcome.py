@@ -6,10 +6,12 @@ import json
 import os
 import signal
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workers.errors import Canceled, LimitExceeded, ToolchainCrashed
-from workers.report.schema import Layer
+
+if TYPE_CHECKING:  # the report is written inside: who only watches a job need not load it
+    from workers.report.schema import Layer
 
 Kind = Literal["ok", "failed", "signal", "timeout", "cpu", "memory", "disk", "processes", "canceled"]
 VARIABLE = "ONNXHUB_SANDBOX"
@@ -84,4 +86,6 @@ def _tail(text: str) -> str | None:
 
 def held() -> list[Layer]:
     """The layers of the jail that this process runs in; empty outside one."""
+    from workers.report.schema import Layer
+
     return [Layer(name=name, held=ok, detail=detail) for name, ok, detail in json.loads(os.environ.get(VARIABLE, "[]"))]

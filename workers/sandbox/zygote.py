@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +23,8 @@ from typing import Any
 
 from workers.sandbox import jail
 from workers.sandbox.disk import Growth
-from workers.sandbox.outcome import VARIABLE, Limits, Outcome
+from workers.sandbox.forked import alone, become
+from workers.sandbox.outcome import Limits, Outcome
 from workers.sandbox.run import Watch, environment
 from workers.sandbox.streams import Events, Tail
 
@@ -141,9 +141,7 @@ def main(descriptor: int) -> None:
     jail.adopt()
     channel = socket.socket(fileno=descriptor)
     entry = import_module(PRELOAD).main
-    threads = len(os.listdir("/proc/self/task"))
-    if threads != 1:
-        raise RuntimeError(f"importing {PRELOAD} started {threads - 1} threads; a fork would not be safe")
+    alone()
     channel.send(json.dumps({"ready": True}).encode())
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 4)
@@ -152,7 +150,8 @@ def main(descriptor: int) -> None:
         pid = os.fork()
         if pid == 0:
             channel.close()
-            _become(json.loads(message), descriptors[:3], entry)
+            order = json.loads(message)
+            become({**order, "spec": {**order["spec"], "parent": os.getppid()}}, descriptors[:3], entry)
         *streams, lifeline = descriptors
         for received in streams:
             os.close(received)
@@ -160,31 +159,6 @@ def main(descriptor: int) -> None:
         status = jail.attend(pid, lifeline)
         os.close(lifeline)
         channel.send(json.dumps({"status": status}).encode())
-
-
-def _become(order: dict[str, Any], descriptors: list[int], entry: Callable[[str], int]) -> None:
-    """The forked child: its own session, streams, environment and jail, then the job. Never returns."""
-    status = 1
-    try:
-        os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        events, out, err = (os.dup(descriptor) for descriptor in descriptors)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for source, target in ((out, 1), (err, 2), (events, 3)):
-            os.dup2(source, target)
-        os.closerange(4, 256)
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        os.chdir(order["folder"])
-        held = jail.apply({**order["spec"], "parent": os.getppid()})
-        os.environ[VARIABLE] = json.dumps(held)
-        status = entry(order["folder"])
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 if __name__ == "__main__":

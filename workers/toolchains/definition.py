@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 HERE = Path(__file__).parent
 MIB = 1 << 20
 
 
-class Definition(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
     """``toolchain.toml``. ``python`` is a minor version, ``provides`` actions: run:<format>, export:<format>."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     title: str
@@ -83,7 +80,7 @@ def _definitions() -> dict[str, tuple[Definition, Path]]:
     found = {}
     for lock in sorted(HERE.glob("*/requirements.lock")):
         text = (lock.parent / "toolchain.toml").read_text(encoding="utf-8")
-        definition = Definition.model_validate(tomllib.loads(text))
+        definition = Definition(**tomllib.loads(text))
         found[definition.name] = (definition, lock.parent)
     return found
 

@@ -7,11 +7,10 @@ import os
 import secrets
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
 from workers.hub import skeleton
+from workers.hub.elements import blocks, elements, runs
 from workers.hub.skeleton import byte_size, serialized, stubbed
 from workers.hub.wire import splice
 from workers.inspect.pages import let_go, span_of
@@ -89,33 +88,20 @@ def _save_external(model: ir.Model, path: Path) -> list[Path]:
 
 
 def _write_tensor(file: io.FileIO, tensor: ir.TensorProtocol) -> None:
-    array = raw_bytes(tensor)
+    array = elements(tensor)
     span = span_of(array)
-    if span is None:
-        _write(file, array.data)
-        if isinstance(tensor, ir.Tensor):  # whose array is there already; a lazy one would be computed again
-            let_go(tensor.numpy())
+    found = runs(array) if span is not None else None
+    if span is None or found is None:
+        for block in blocks(array):
+            _write(file, block)
+        let_go(array)
         return
     # The bytes lie in a file: the kernel copies them from there, and none of them comes into this process.
-    mapping, start = span
-    copied = 0
-    while copied < array.size:
-        copied += os.sendfile(file.fileno(), mapping.source, start + copied, array.size - copied)
-
-
-def raw_bytes(tensor: ir.TensorProtocol) -> npt.NDArray[np.uint8]:
-    """The tensor's data as ONNX stores it: little-endian, row by row, sub-byte elements packed.
-
-    A view where the array already lies like that; a copy of this one tensor where it does not.
-    """
-    if tensor.dtype.bitwidth < 8:
-        return np.frombuffer(tensor.tobytes(), np.uint8)
-    array = tensor.numpy()
-    if not array.flags.c_contiguous:  # asked first: numpy would also copy what is only not aligned
-        array = np.ascontiguousarray(array)
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return array.reshape(-1).view(np.uint8)
+    (mapping, start), (offsets, size) = span, found
+    for offset in offsets:
+        copied = 0
+        while copied < size:
+            copied += os.sendfile(file.fileno(), mapping.source, start + offset + copied, size - copied)
 
 
 def _write(file: io.FileIO, view: memoryview) -> None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
+from workers.hub.elements import Array, elements, in_order
 from workers.hub.normalise.change import changed
-from workers.hub.save import raw_bytes
 from workers.inspect.pages import let_go, span_of
 from workers.options import Options
 from workers.report.schema import Change
 
-Flat = npt.NDArray[Any]
 Kind = tuple[ir.DataType, tuple[int, ...]]
 
 PROBES, PROBE = 16, 64
@@ -41,8 +38,9 @@ def merge_equal(model: ir.Model, options: Options) -> list[Change]:
     for values in kinds.values():
         alike: dict[bytes, list[ir.Value]] = defaultdict(list)
         for value in values if len(values) > 1 else ():
-            seen = alike[_sample(_flat(value))]
-            kept = next((other for other in seen if _equal(_flat(value), _flat(other))), None)
+            array = _elements(value)
+            seen = alike[_sample(array)]
+            kept = next((other for other in seen if _equal(array, _elements(other))), None)
             if kept is None:
                 seen.append(value)  # and not its data, which may have been made for this
                 continue
@@ -52,40 +50,33 @@ def merge_equal(model: ir.Model, options: Options) -> list[Change]:
     return changed("equal-initialisers", "Equal initialisers are stored once.", merged)
 
 
-def _flat(value: ir.Value) -> Flat:
-    """The elements in order: as they lie where they can be seen one after the other, else their bytes."""
-    tensor = value.const_value
-    assert tensor is not None  # asked above
-    if isinstance(tensor, ir.Tensor) and tensor.dtype.bitwidth >= 8:
-        array = tensor.numpy()
-        row = array.reshape(-1)
-        if not row.flags.c_contiguous and np.may_share_memory(row, array) and row.dtype.isnative:
-            return row
-    return raw_bytes(tensor)
+def _elements(value: ir.Value) -> Array:
+    assert value.const_value is not None  # asked above
+    return elements(value.const_value)
 
 
-def _sample(data: Flat) -> bytes:
+def _sample(array: Array) -> bytes:
     """The stretches that are compared first; the whole of a small tensor."""
-    if data.nbytes <= PROBES * PROBE:
-        return data.tobytes()
-    read = _reader(data)
-    places = np.linspace(0, data.nbytes - PROBE, PROBES).astype(np.int64) // WIDEST * WIDEST
+    if array.nbytes <= PROBES * PROBE:
+        return array.tobytes()
+    read = _reader(array)
+    places = np.linspace(0, array.nbytes - PROBE, PROBES).astype(np.int64) // WIDEST * WIDEST
     sample = b"".join(read(int(start), PROBE) for start in places)
-    let_go(data)  # the kernel maps the neighbours of what is looked at
+    let_go(array)  # the kernel maps the neighbours of what is looked at
     return sample
 
 
-def _equal(a: Flat, b: Flat) -> bool:
+def _equal(a: Array, b: Array) -> bool:
     """Chunk by chunk, so that unequal ones are told early and nothing of their size is made."""
     left, right = _reader(a), _reader(b)
     return all(left(at, CHUNK) == right(at, CHUNK) for at in range(0, a.nbytes, CHUNK))
 
 
-def _reader(data: Flat) -> Callable[[int, int], bytes]:
+def _reader(array: Array) -> Callable[[int, int], bytes]:
     """Gives bytes from a place on. What lies in a file is read from there: mapped pages would count as our memory."""
-    span = span_of(data) if data.flags.c_contiguous else None
+    span = span_of(array) if in_order(array) else None
     if span is None:
-        width = data.itemsize
-        return lambda start, size: data[start // width : (start + size) // width].tobytes()
+        width, ordered = array.itemsize, array.dtype.newbyteorder("<")
+        return lambda start, size: array.flat[start // width : (start + size) // width].astype(ordered).tobytes()
     mapping, offset = span
-    return lambda start, size: os.pread(mapping.source, min(size, data.nbytes - start), offset + start)
+    return lambda start, size: os.pread(mapping.source, min(size, array.nbytes - start), offset + start)

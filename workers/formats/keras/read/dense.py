@@ -52,9 +52,8 @@ def _gemm(g: GraphBuilder, layer: Layer, x: Tensor, kernel: Array) -> Value:
         rows, turn = kernel.shape[0], [axis - 1 for axis in order]
         source, units = kernel, kernel.shape[1]
         weight = layer.lazy(
-            g, label, [rows, units],
-            lambda: source.reshape(*logical, units).transpose(*turn, len(turn)).reshape(rows, units),
-        )  # fmt: skip
+            g, label, [rows, units], lambda: source.reshape(*logical, units).transpose(*turn, len(turn))
+        )
     else:
         weight = layer.weight(g, label, kernel, layer.element(x))
     value = x.value

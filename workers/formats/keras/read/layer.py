@@ -17,6 +17,7 @@ from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.weights import Stock
 from workers.formats.layer import FLOATS, SourceLayer
 from workers.formats.rules import Reads
+from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Dim
 
@@ -176,15 +177,11 @@ class Layer(SourceLayer):
     def lazy(
         self, g: GraphBuilder, label: str, shape: Sequence[int], make: Callable[[], Array], dtype: ir.DataType = F32
     ) -> Value:
-        """An initialiser that is computed from stored weights, when it is written."""
+        """An initialiser whose elements are, row by row, those of ``make()``, which is called when it is written."""
         key = (self.name, label, int(dtype))
         found = self.scope.made.get(key)
         if found is None:
-
-            def tensor() -> ir.TensorProtocol:
-                return ir.Tensor(np.ascontiguousarray(make().reshape(shape).astype(dtype.numpy(), copy=False)))
-
-            lazy = ir.LazyTensor(tensor, dtype=dtype, shape=ir.Shape(list(shape)))
+            lazy = Reordered(lambda: make().astype(dtype.numpy(), copy=False), dtype, shape)
             found = self.scope.made[key] = g.weight(f"{self.name}.{label}", lazy)
         return found
 

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from workers.formats.tensorflow.dtypes import I32, I64
 from workers.formats.tensorflow.read.contents import follow
 from workers.formats.tensorflow.read.dims import Contents
+from workers.hub.elements import Reordered, elements
 from workers.hub.graph import Array, GraphBuilder, Operand, Value
 from workers.hub.infer import infer
 from workers.hub.legalise.fold import fold
@@ -74,12 +75,8 @@ class Builder(GraphBuilder):
         return super().constant(data, dtype)
 
     def lazy(self, name: str, make: Callable[[], Array], dtype: ir.DataType, shape: Sequence[int]) -> Value:
-        """An initialiser that is computed only when it is written."""
-
-        def tensor() -> ir.TensorProtocol:
-            return ir.Tensor(np.ascontiguousarray(make()))
-
-        return self.weight(name, ir.LazyTensor(tensor, dtype=dtype, shape=ir.Shape(shape), name=name))
+        """An initialiser whose elements are, row by row, those of ``make()``, which is called when it is written."""
+        return self.weight(name, Reordered(make, dtype, shape, name))
 
     def is_const(self, value: Value | None) -> bool:
         return value is not None and value.const_value is not None and not value.is_graph_input()
@@ -177,7 +174,7 @@ class Builder(GraphBuilder):
         if op_type == "Transpose":
             perm = attributes.get("perm") or list(reversed(range(len(shape))))
             sizes = [shape[axis] for axis in perm]
-            return [self.lazy(name, lambda: tensor.numpy().transpose(perm), source.dtype, sizes)]
+            return [self.lazy(name, lambda: elements(tensor).reshape(shape).transpose(perm), source.dtype, sizes)]
         if op_type in ("Reshape", "Squeeze", "Unsqueeze"):
             node = ir.Node("", op_type, values, _attributes(attributes), num_outputs=1, name="viewed")
             node.outputs[0].name = "viewed"
@@ -187,7 +184,7 @@ class Builder(GraphBuilder):
                 node.replace_input_with(index, None)
             fixed = [dim for dim in found or () if isinstance(dim, int)]
             if found is not None and len(fixed) == len(found):
-                return [self.lazy(name, lambda: tensor.numpy().reshape(fixed), source.dtype, fixed)]
+                return [self.lazy(name, lambda: elements(tensor), source.dtype, fixed)]
         return None
 
     def _follow(self, op_type: str, values: list[Value | None], result: Value, attributes: Mapping[str, Any]) -> None:

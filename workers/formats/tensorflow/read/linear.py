@@ -10,6 +10,7 @@ from workers.formats.tensorflow.dtypes import BOOL
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
 from workers.formats.tensorflow.tensors import Array
+from workers.hub.elements import elements
 from workers.hub.node import shape_of
 
 
@@ -57,7 +58,7 @@ def _after_flatten(g: Builder, a: Value, b: Value) -> tuple[Value, Value] | None
     width = int(rows.shape.numpy()[1])
 
     def make() -> Array:
-        return rows.numpy().reshape(*last, width).transpose(*back, len(last)).reshape(-1, width)
+        return elements(rows).reshape(*last, width).transpose(*back, len(last))
 
     weight = g.lazy(b.name or "weight", make, b.dtype, [math.prod(sizes), width])
     return g.Flatten(source, axis=1), weight

@@ -49,10 +49,16 @@ class Reordered(ir.LazyTensor):
 
 
 def elements(tensor: ir.TensorProtocol) -> Array:
-    """An array of any shape and strides that has the tensor's elements row by row; packed bytes of sub-byte ones."""
+    """An array of any shape and strides that has the tensor's elements row by row; packed bytes of sub-byte ones.
+
+    Raises ValueError when there are more or fewer than the tensor's shape says.
+    """
     if tensor.dtype.bitwidth < 8:
         return np.frombuffer(tensor.tobytes(), np.uint8)
-    return tensor.view() if isinstance(tensor, Reordered) else tensor.numpy()
+    array = tensor.view() if isinstance(tensor, Reordered) else tensor.numpy()
+    if array.size != tensor.size:
+        raise ValueError(f"the tensor {tensor.name!r} of shape {tensor.shape} is made of {array.size:,} elements")
+    return array
 
 
 def in_order(array: Array) -> bool:

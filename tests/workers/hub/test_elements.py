@@ -106,6 +106,13 @@ def test_a_reordered_tensor_is_an_ordinary_one_to_everybody_else() -> None:
     assert elements(tensor).shape == (7, 5, 6)
 
 
+def test_a_tensor_of_another_size_than_its_shape_is_never_written(tmp_path: Path) -> None:
+    g = GraphBuilder()
+    g.output(g.weight("w", Reordered(lambda: floats(30, 40), ir.DataType.FLOAT, [40, 31])), "y")
+    with pytest.raises(ValueError, match=r"of shape .* is made of 1,200 elements"):
+        save(g.model(), tmp_path / "m.onnx")
+
+
 def test_equal_weights_that_lie_differently_are_stored_once() -> None:
     array = floats(30, 40, 50)
     other = array.copy()

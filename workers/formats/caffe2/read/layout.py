@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.caffe2.read.layer import Array, Value
+from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import constant_of, shape_of
 from workers.hub.provenance import layer_of, layer_type_of
@@ -201,10 +202,8 @@ def _keeps_only_batch(node: ir.Node) -> bool:
     return wanted is not None and 0 not in wanted.ravel()[1:].tolist()
 
 
-def _columns(array: Array, sizes: Sequence[int], back: Sequence[int]) -> ir.LazyTensor:
-    """A weight with exchanged columns, made when it is written."""
-
-    def make() -> ir.TensorProtocol:
-        return ir.Tensor(array.reshape(-1, *sizes).transpose(back).reshape(array.shape))
-
-    return ir.LazyTensor(make, dtype=ir.DataType.from_numpy(array.dtype), shape=ir.Shape(array.shape))
+def _columns(array: Array, sizes: Sequence[int], back: Sequence[int]) -> Reordered:
+    """A weight with exchanged columns."""
+    return Reordered(
+        lambda: array.reshape(-1, *sizes).transpose(back), ir.DataType.from_numpy(array.dtype), array.shape
+    )

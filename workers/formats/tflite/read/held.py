@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from workers.formats.tflite.file import Quantization, Tensor
+from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim, shape_of
 
@@ -187,19 +188,12 @@ def constant(
     def array() -> Array:
         data = make() if quantization is None else real_numbers(make(), quantization)
         data = data.reshape(whole)
-        data = data if perm is None else data.transpose(perm)
-        return data.reshape(sizes)
+        return data if perm is None else data.transpose(perm)
 
-    if quantization is None and not held.folds:
-        return g.weight(held.tensor.name, array())
     dtype = ir.DataType.FLOAT if quantization is not None else held.dtype
     if np.prod(sizes) <= LAZY:
-        return g.weight(held.tensor.name, np.ascontiguousarray(array()))
-
-    def tensor() -> ir.TensorProtocol:
-        return ir.Tensor(np.ascontiguousarray(array()))
-
-    return g.weight(held.tensor.name, ir.LazyTensor(tensor, dtype=dtype, shape=ir.Shape(sizes)))
+        return g.weight(held.tensor.name, np.ascontiguousarray(array()).reshape(sizes))
+    return g.weight(held.tensor.name, Reordered(array, dtype, sizes))
 
 
 def real_numbers(data: Array, quantization: Quantization) -> Array:

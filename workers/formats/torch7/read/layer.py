@@ -15,6 +15,7 @@ from workers.formats.rules import Reads
 from workers.formats.torch7.objects import Array, Object, Storage, Table, Tensor
 from workers.formats.torch7.read.dims import reshaped
 from workers.formats.torch7.read.memory import Data, Ref
+from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
@@ -204,15 +205,11 @@ class Layer(SourceLayer):
         name = f"{self.name}.{key}"
         if change is None and array.dtype == np.float32 and array.flags.c_contiguous:
             return g.weight(name, array.reshape(shape))
-        return self.made(g, name, shape, lambda: (change(array) if change else array).reshape(shape))
+        return self.made(g, name, shape, lambda: change(array) if change else array)
 
     def made(self, g: GraphBuilder, name: str, shape: Sequence[int], make: Callable[[], Array]) -> Value:
-        """A float32 initialiser that is computed when it is written."""
-
-        def tensor() -> ir.TensorProtocol:
-            return ir.Tensor(np.ascontiguousarray(make(), np.float32))
-
-        return g.weight(name, ir.LazyTensor(tensor, dtype=F32, shape=ir.Shape(shape)))
+        """A float32 initialiser of the elements of ``make()``, row by row, which is called when it is written."""
+        return g.weight(name, Reordered(lambda: np.asarray(make(), np.float32), F32, shape))
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 

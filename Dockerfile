@@ -10,7 +10,8 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 RUN UV_PROJECT_ENVIRONMENT=/opt/onnxhub /opt/uv/bin/uv sync --locked --no-dev --no-install-project --quiet
 COPY app app
 COPY workers workers
-RUN UV_PROJECT_ENVIRONMENT=/opt/onnxhub /opt/uv/bin/uv sync --locked --no-dev --no-editable --quiet
+RUN UV_PROJECT_ENVIRONMENT=/opt/onnxhub /opt/uv/bin/uv sync --locked --no-dev --no-editable --quiet \
+ && /opt/onnxhub/bin/python -m workers.report.compiled
 
 FROM ${BASE} AS base
 RUN groupadd --gid 10001 onnxhub \

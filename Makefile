@@ -22,6 +22,7 @@ $(RUN)/uv:
 $(STAMP): $(RUN)/uv pyproject.toml uv.lock
 	$(RUN)/uv sync --locked --compile-bytecode --quiet
 	$(RUN)/python -m compileall -q app workers
+	$(RUN)/python -m workers.report.compiled
 	@touch $@
 
 toolchains: $(STAMP)

@@ -68,7 +68,7 @@ def convert(
     if as_json:
         print(report.read_text() if report.exists() else json.dumps({"error": problem}))
     elif report.exists():
-        terminal.summary(json.loads(report.read_text()), folder)
+        _sum_up(json.loads(report.read_text()), folder)
     _finish(problem, as_json)
 
 
@@ -153,6 +153,13 @@ def _do(
     """Run one job in the jail with progress on the terminal; the problem that ended it, or None."""
     with Progress(quiet) as progress:
         return engine.run(files, request, staged, on_event=progress.show, extra=extra)
+
+
+def _sum_up(report: dict[str, Any], folder: Path) -> None:
+    """Who was held against what, and where the files are."""
+    if made := [*report["comparisons"], *(c for target in report["targets"] for c in target["comparisons"])]:
+        terminal.comparisons(made)
+    print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
 def _options(file: Path | None, shapes: Sequence[str]) -> dict[str, Any]:

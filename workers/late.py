@@ -1,7 +1,8 @@
 """Modules that are found at once and run when they are first used.
 
 onnx_ir imports sympy for arithmetic on symbolic sizes, which conversions hardly ever do: a fifth of a second and
-30 MB of every cold start. onnx can read JSON and text, and join models: we ask for none of it.
+30 MB of every cold start. onnx can read JSON and text, and join models: we ask for none of it. HDF5 is for the few
+formats that use it. A second module that imports one of them makes it run: each has one place that does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ MODULES = frozenset(
         "onnx_ir._symbolic_shapes",
         "google.protobuf.json_format",
         "google.protobuf.text_format",
+        "h5py",
         "onnx.compose",
         "onnx.gen_proto",
         "onnx.parser",

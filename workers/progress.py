@@ -1,8 +1,11 @@
-"""What a job is at, on a terminal, in one line that changes. It begins, and rich is loaded, with the job's first word:
-the job's process has been forked by then."""
+"""What a job is at, on a terminal, in one line that changes.
+
+It begins, and rich is loaded, with the job's first word: the job's process has been forked by then.
+"""
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +17,7 @@ class Progress:
     """A context that ends the line."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+        self._quiet = quiet or not sys.stderr.isatty()
         self._status: Status | None = None
 
     def __enter__(self) -> Self:

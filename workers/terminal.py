@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-__all__ = ["escape", "formats", "preview", "problem", "say", "status", "summary", "toolchains", "whisper"]
+__all__ = ["comparisons", "escape", "formats", "preview", "problem", "say", "status", "toolchains", "whisper"]
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -56,18 +55,15 @@ def toolchains(rows: Sequence[dict[str, Any]]) -> None:
     OUT.print(table)
 
 
-def summary(report: dict[str, Any], folder: Path) -> None:
-    """Who was held against what, in one table, and where the files are."""
+def comparisons(made: Sequence[dict[str, Any]]) -> None:
+    """Who was held against what, in one table."""
     table = Table("what", "against", "verdict", "worst error")
-    subjects = [*report["comparisons"], *(c for target in report["targets"] for c in target["comparisons"])]
-    for comparison in subjects:
+    for comparison in made:
         errors = [t["max_abs"] for sample in comparison["samples"] for t in sample["tensors"]]
         colour = COLOURS.get(comparison["verdict"], "white")
         worst = f"{max(map(float, errors)):.2e}" if errors else escape(comparison["reason"])
         table.add_row(comparison["subject"], comparison["against"], f"[{colour}]{comparison['verdict']}[/]", worst)
-    if subjects:
-        OUT.print(table)
-    OUT.print(f"{escape(str(folder))}: {', '.join(sorted(p.name for p in folder.iterdir()))}", highlight=False)
+    OUT.print(table)
 
 
 def preview(found: dict[str, Any]) -> None:

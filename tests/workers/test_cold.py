@@ -21,8 +21,8 @@ def loaded_by(module: str) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "without"),
     [
-        ("workers.commands", {"numpy", "onnx", "onnx_ir", "onnxruntime", "workers.child"}),
-        ("workers.child", {"mpmath", "onnx.reference", "workers.verification", "h5py"}),
+        ("workers.commands", {"numpy", "onnx", "pydantic", "rich", "workers.child"}),
+        ("workers.child", {"mpmath", "onnx.reference", "workers.verification", "h5py", "rich", "typer"}),
     ],
 )
 def test_what_is_not_needed_is_not_loaded(module: str, without: set[str]) -> None:

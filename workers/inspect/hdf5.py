@@ -8,6 +8,7 @@ filters before the first byte, and maps contiguous data instead of copying it.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -217,13 +218,18 @@ class Hdf5File:
 
 
 @contextmanager
-def open_hdf5(source: UploadedFile, limits: Hdf5Limits = Hdf5Limits()) -> Iterator[Hdf5File]:
-    """Open read-only, with filter plug-ins off. Raises MalformedModel when HDF5 cannot make sense of the file."""
+def open_hdf5(
+    source: UploadedFile, limits: Hdf5Limits = Hdf5Limits(), window: io.RawIOBase | None = None
+) -> Iterator[Hdf5File]:
+    """Open read-only, with filter plug-ins off. Raises MalformedModel when HDF5 cannot make sense of the file.
+
+    ``window`` stands for a file that lies inside another one.
+    """
     for index in reversed(range(h5py.h5pl.size())):
         h5py.h5pl.remove(index)
     try:
-        handle = h5py.File(source.path, "r", locking=False)
-    except (OSError, RuntimeError, ValueError) as error:
+        handle = h5py.File(window, "r") if window is not None else h5py.File(source.path, "r", locking=False)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise MalformedModel(
             f"{source.name!r} is a damaged or truncated HDF5 file: {_first_line(error)}", file=source.name
         ) from error

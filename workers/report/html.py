@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from workers.report import plots, text, view
+from workers.report.compiled import Kept
 from workers.report.schema import Report
 
 CONTENT_SECURITY_POLICY = (
@@ -32,16 +33,22 @@ def render(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    return environment(Kept())
+
+
+def environment(cache: BytecodeCache) -> Environment:
+    """What the templates are loaded and rendered with."""
+    made = Environment(
         loader=PackageLoader("workers.report"),
+        bytecode_cache=cache,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_tamed,
     )
-    environment.globals.update(view=view, plots=plots)
-    environment.filters.update(
+    made.globals.update(view=view, plots=plots)
+    made.filters.update(
         sentence=_sentence,
         number=text.number,
         cosine=text.cosine,
@@ -53,7 +60,7 @@ def _environment() -> Environment:
         shape=text.shape,
         option=text.value_of,
     )
-    return environment
+    return made
 
 
 def _tamed(value: Any) -> Any:

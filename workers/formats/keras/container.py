@@ -9,14 +9,12 @@ import io
 import struct
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-
-import h5py
 
 from workers.errors import LimitExceeded, MalformedModel
 from workers.inspect import zip_archive
-from workers.inspect.hdf5 import Hdf5File, Hdf5Limits
+from workers.inspect.hdf5 import Hdf5File, open_hdf5
 from workers.inspect.upload import UploadedFile
 
 MEMBERS = 10_000
@@ -102,18 +100,9 @@ def _top(names: list[str]) -> str:
     return ""
 
 
-@contextmanager
-def open_piece(piece: Piece) -> Iterator[Hdf5File]:
+def open_piece(piece: Piece) -> AbstractContextManager[Hdf5File]:
     """An HDF5 file inside an archive, read-only, under the limits of any HDF5 file."""
-    for index in reversed(range(h5py.h5pl.size())):
-        h5py.h5pl.remove(index)
-    try:
-        handle = h5py.File(_Window(piece.data), "r")
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MalformedModel(f"{piece.name!r} is a damaged or truncated HDF5 file: {words}", file=piece.name) from error
-    with handle:
-        yield Hdf5File(piece, handle, Hdf5Limits())
+    return open_hdf5(piece, window=_Window(piece.data))
 
 
 class _Window(io.RawIOBase):

@@ -42,7 +42,8 @@ class Spec:
     """One layer. ``type`` is the class name as the file has it, ``kind`` the key of its reading rule.
 
     ``inner`` are the layers in its own configuration, by the attribute of the object that holds them. ``first`` is
-    the number of its first call: tf.keras counts the making of a nested model as call 0.
+    the number of its first call: tf.keras counts the making of a nested model as call 0. ``shared`` tells the same
+    layer in several models.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Spec:
     net: Net | None = None
     inner: dict[str, Spec] = field(default_factory=dict)
     first: int = 0
+    shared: int | None = None
 
 
 @dataclass(slots=True)
@@ -103,6 +105,8 @@ class Parser:
             str(name), type_, type_, dict(inner), self.generation, _word(record.get("module")),
             _word(record.get("registered_name")), _record(record.get("build_config")),
         )  # fmt: skip
+        if isinstance(record.get("shared_object_id"), int):
+            spec.shared = record["shared_object_id"]
         if _foreign(spec):
             spec.kind = f"{spec.module or 'custom'}>{type_}"
         elif is_model(record):
@@ -111,7 +115,7 @@ class Parser:
         else:
             spec.kind, spec.config = upgrade(spec.kind, spec.config, self.generation)
         spec.inner = self.inner(spec, depth)
-        if spec.module.startswith(("keras.src.ops", "keras.ops", "keras.src.backend")):
+        if spec.module.startswith(("keras.src.ops", "keras.ops", "keras.src.backend")) or _bare_operation(record, spec):
             spec.kind = f"ops.{type_}"
         nodes = record.get("inbound_nodes", [])
         if not isinstance(nodes, list):
@@ -213,6 +217,8 @@ class Parser:
         layers = [self.spec(item, depth) for item in config["layers"]]
         name = str(config.get("name") or record.get("name") or "model")
         net = Net(name, layers, self.ends(config.get("input_layers")), self.ends(config.get("output_layers")))
+        if any(isinstance(node, dict) for item in config["layers"] for node in item.get("inbound_nodes") or []):
+            net.outputs = _from_zero(net)
         self.check(net)
         if isinstance(config.get("output_layers"), dict):
             net.labels = [str(key) for key in config["output_layers"]]
@@ -315,6 +321,20 @@ def _foreign(spec: Spec) -> bool:
     return bool(spec.module and not _OWN.match(spec.module)) or (">" in spec.registered and not spec.module)
 
 
+# Layers of Keras 3 whose configuration does not say whether they are trained.
+_TERSE = frozenset({
+    "InputLayer", "Pipeline", "Discretization", "HashedCrossing", "SpatialDropout1D", "SpatialDropout2D",
+    "SpatialDropout3D",
+})  # fmt: skip
+
+
+def _bare_operation(record: Mapping[str, Any], spec: Spec) -> bool:
+    """Keras 3 names no modules in HDF5 files; unlike layers, operations do not say whether they are trained there."""
+    if spec.generation < 3 or spec.module or spec.net is not None or spec.type in _TERSE:
+        return False
+    return any(isinstance(node, dict) for node in record.get("inbound_nodes") or []) and "trainable" not in spec.config
+
+
 def refs(item: Any) -> Iterator[Ref]:
     """Every tensor in nested arguments, in order."""
     if isinstance(item, Ref):
@@ -328,6 +348,15 @@ def refs(item: Any) -> Iterator[Ref]:
     elif isinstance(item, list | tuple):
         for inner in item:
             yield from refs(inner)
+
+
+def _from_zero(net: Net) -> list[Ref]:
+    """Keras 3 counts the calls of a nested functional model from 0 in arguments, from 1 in the list of outputs."""
+    names = net.by_name
+    nested = {ref.layer for ref in net.outputs if ref.layer in names and names[ref.layer].net is not None}
+    one = {name for name in nested if (inner := names[name].net) is not None and not inner.sequential}
+    one -= {ref.layer for ref in net.outputs if not ref.node}
+    return [Ref(ref.layer, ref.node - 1, ref.tensor) if ref.layer in one else ref for ref in net.outputs]
 
 
 def _is_triple(item: Any) -> bool:

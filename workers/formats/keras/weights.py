@@ -32,7 +32,11 @@ class Stock:
 def stock(source: Assembled, net: Net) -> Stock:
     """All weights of the net, by layer. Raises MalformedModel where layers and weights do not fit each other."""
     if source.tree is not None:
-        return _of_net(net, source.tree)
+        found = _of_net(net, source.tree)
+        owners: dict[object, Stock] = {}
+        for _ in ("those behind their owner", "those in front of it"):
+            _share([(layer.name, layer) for layer in net.layers], found, owners)
+        return found
     return _of_groups(source.groups or [], net, source.weights_file)
 
 
@@ -65,6 +69,34 @@ def _of_net(net: Net, node: Node) -> Stock:
     for spec, place in zip(layers, _places(layers), strict=True):
         result.inner[spec.name] = _of_node(spec, holder.inner.get(place, Node()))
     return result
+
+
+def _filled(stock: Stock) -> bool:
+    return bool(stock.raw) or any(_filled(inner) for inner in stock.inner.values())
+
+
+Held = list[tuple[str, Spec]]
+
+
+def _held(spec: Spec) -> Held:
+    return list(spec.inner.items()) if spec.net is None else [(layer.name, layer) for layer in spec.net.layers]
+
+
+def _share(held: Held, stock: Stock, owners: dict[object, Stock]) -> None:
+    """A layer in several models has its weights where the writer met it first: the others get them from there.
+
+    Keras fails to number the first of them inside a nested model; type and name tell it then.
+    """
+    for key, spec in held:
+        own = stock.inner.get(key, Stock())
+        known = (spec.shared, (spec.type, spec.name))
+        if _filled(own):
+            for name in known:
+                owners.setdefault(name, own)
+        elif spec.shared is not None:
+            found = next((owners[name] for name in known if name in owners), own)
+            stock.inner[key] = own = found
+        _share(_held(spec), own, owners)
 
 
 def _of_node(spec: Spec, node: Node) -> Stock:

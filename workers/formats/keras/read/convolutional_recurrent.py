@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.keras.read.activation import function
 from workers.formats.keras.read.dense import floating
@@ -41,7 +42,7 @@ def conv_lstm(g: GraphBuilder, layer: Layer, x: Tensor, *more: Tensor) -> Result
         strides=strides, dilations=dilations, group=1, **pads,
     )  # fmt: skip
     sizes = layer.fixed(g.shape(products)[2:])
-    inputs = _unfolded(g, layer, products, series, [4 * filters, *sizes])
+    inputs = _unfolded(g, products, series, [4 * filters, *sizes])
     weight = layer.weight(g, "recurrent_kernel", recurrent, layer.element(x))
 
     def step(body: GraphBuilder, value: Value, states: Sequence[Value]) -> tuple[Value, list[Value]]:
@@ -81,12 +82,14 @@ def _results(
     return [first, *(Tensor(end, inner) for end in ends)] if layer.flag("return_state", False) else first
 
 
-def _unfolded(g: GraphBuilder, layer: Layer, y: Value, like: Value, tail: Sequence[int]) -> Value:
+def _unfolded(g: GraphBuilder, y: Value, like: Value, tail: Sequence[int]) -> Value:
     """[time * batch, ...] as [time, batch, ...]."""
-    time = g.shape(like)[0]
-    if isinstance(time, int):
-        return g.Reshape(y, [time, -1, *tail])
-    raise layer.free("it needs the number of its steps")
+    time, batch = g.shape(like)[:2]
+    if isinstance(time, int) or isinstance(batch, int):
+        return g.Reshape(y, [time, -1, *tail] if isinstance(time, int) else [-1, batch, *tail])
+    steps = g.Reshape(y, g.Concat(g.Shape(like, start=0, end=2), list(tail), axis=0))
+    steps.shape = ir.Shape([time, batch, *tail])
+    return steps
 
 
 def _weights(layer: Layer, axes: int) -> tuple[Array, Array, Array | None]:

@@ -84,7 +84,7 @@ def _results(g: GraphBuilder, layer: Layer, x: Tensor, states: Sequence[Value], 
     y, ends = sequence(g, layer, x.to(g, TIME_MAJOR), mask, states, run, label)
     first = _output(g, layer, run, y, ends[-run.cells[-1].states], mask)
     if run.sequences:
-        first.mask = mask if not run.backwards or mask is None else reversed_steps(g, mask, 1)
+        first.mask = mask
     return [first, *(Tensor(end, (0, 1)) for end in ends)] if run.states else first
 
 

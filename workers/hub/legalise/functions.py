@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
 from workers.hub import OPSET
-from workers.hub.graph import Array, GraphBuilder
+from workers.hub.functions import spell_out
+from workers.hub.graph import GraphBuilder
 from workers.hub.legalise.rule import Results, Rule
 from workers.hub.node import Node
 
@@ -47,45 +46,15 @@ def expand(g: GraphBuilder, node: Node) -> Results:
     function = function_of(node.raw)
     if function is None:
         return None
-    attributes = {a.name: a for a in (*function.attribute_proto, *_defaults(node))}
-    attributes.update({a.name: a for a in ir.serde.serialize_node(node.raw).attribute})
-    values: dict[str, ir.Value | None] = {"": None}
-    values.update((name, node.input(index)) for index, name in enumerate(function.input))
-    for step in function.node:
-        _step(g, step, attributes, values)
-    return [values[name] for name in function.output[: len(node.outputs)]]
+    attributes = {a.name: a for a in (*_defaults(node), *ir.serde.serialize_node(node.raw).attribute)}
+    return spell_out(g, function, [node.input(index) for index in range(len(function.input))], attributes)[
+        : len(node.outputs)
+    ]
 
 
 def _defaults(node: Node) -> list[onnx.AttributeProto]:
     schema = onnx.defs.get_schema(node.op, OPSET, "")
     return [attribute.default_value for attribute in schema.attributes.values() if attribute.default_value.name]
-
-
-def _step(
-    g: GraphBuilder,
-    step: onnx.NodeProto,
-    attributes: Mapping[str, onnx.AttributeProto],
-    values: dict[str, ir.Value | None],
-) -> None:
-    """Add one node of the body, its attribute references resolved."""
-    keywords: dict[str, Any] = {}
-    for attribute in step.attribute:
-        given = attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
-        if given is not None:
-            keywords[attribute.name] = ir.serde.deserialize_attribute(given).value
-    if step.op_type == "Constant":
-        ((name, value),) = keywords.items()
-        values[step.output[0]] = g.constant(_constant(name, value))
-        return
-    inputs = [values[name] for name in step.input]
-    outputs = g.ops(step.op_type, *inputs, outputs=len(step.output), domain=step.domain, **keywords)
-    values.update(zip(step.output, outputs, strict=True))
-
-
-def _constant(name: str, value: Any) -> Array:
-    if name == "value":
-        return np.asarray(value.numpy())
-    return np.asarray(value, np.int64 if name in ("value_int", "value_ints") else np.float32)
 
 
 FUNCTION_BODY = Rule("function-body", "*", "The operator is spelt out as ONNX itself defines it.", expand)

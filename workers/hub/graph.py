@@ -19,6 +19,9 @@ from workers.hub.infer import infer
 from workers.hub.naming import unique
 from workers.hub.node import Dim, constant_of, shape_of
 
+BUILT = "workers.hub.built"
+"""Marks a model in memory whose every node was inferred as it was made."""
+
 Value = ir.Value
 Array = npt.NDArray[Any]
 Operand = Value | Array | Sequence[int] | Sequence[float] | int | float | None
@@ -71,7 +74,9 @@ class GraphBuilder:
 
     def model(self, producer: str = "onnxhub", metadata: Mapping[str, str] | None = None) -> ir.Model:
         """The finished model, not yet in normal form."""
-        return ir.Model(self.graph, ir_version=IR_VERSION, producer_name=producer, metadata_props=dict(metadata or {}))
+        model = ir.Model(self.graph, ir_version=IR_VERSION, producer_name=producer, metadata_props=dict(metadata or {}))
+        model.meta[BUILT] = True
+        return model
 
     # --- constants ------------------------------------------------------------------------------------------------
 
@@ -121,7 +126,7 @@ class GraphBuilder:
             domain,
             op_type,
             values,
-            [ir.convenience.convert_attribute(k, v) for k, v in attributes.items() if v is not None],
+            [_attribute(key, value) for key, value in attributes.items() if value is not None],
             num_outputs=outputs,
             name=name,
         )
@@ -194,6 +199,16 @@ class GraphBuilder:
         if operand is None or isinstance(operand, ir.Value):
             return operand
         return self.constant(operand)
+
+
+def _attribute(name: str, value: Any) -> ir.Attr:
+    """The attribute by its Python type; onnx_ir's own answer takes its time to tell lists of numbers from types."""
+    if isinstance(value, list | tuple) and value:
+        if all(isinstance(item, int) for item in value):
+            return ir.AttrInt64s(name, value)
+        if all(isinstance(item, float) for item in value):
+            return ir.AttrFloat32s(name, value)
+    return ir.convenience.convert_attribute(name, value)
 
 
 def _names_in(graph: ir.Graph) -> tuple[set[str], set[str]]:

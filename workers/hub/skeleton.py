@@ -94,17 +94,28 @@ def _initializers_to_inputs(graph: onnx.GraphProto) -> None:
 
 def serialized(model: ir.Model) -> onnx.ModelProto:
     """``model`` as a ModelProto in one canonical order: opset imports and metadata sorted, no types of initialisers."""
-    proto = ir.serde.serialize_model(model)
+    with _untyped(model.graph):
+        proto = ir.serde.serialize_model(model)
     imports = sorted(proto.opset_import, key=lambda opset: opset.domain)
     del proto.opset_import[:]
     proto.opset_import.extend(imports)
-    _forget_initializer_types(proto.graph)
     return proto
 
 
-def _forget_initializer_types(graph: onnx.GraphProto) -> None:
-    """An initialiser carries its type itself; a second copy in value_info only costs room."""
-    stored = {tensor.name for tensor in graph.initializer}
-    kept = [info for info in graph.value_info if info.name not in stored]
-    del graph.value_info[:]
-    graph.value_info.extend(kept)
+@contextmanager
+def _untyped(graph: ir.Graph) -> Iterator[None]:
+    """Inside, initialisers have nothing that value_info would repeat: their tensors carry their types themselves."""
+    hidden = [
+        (value, value.type, value.shape, value.doc_string, dict(value.metadata_props))
+        for value in graph.initializers.values()
+        if not value.is_graph_input()
+    ]
+    try:
+        for value, *_ in hidden:
+            value.type = value.shape = value.doc_string = None
+            value.metadata_props.clear()
+        yield
+    finally:
+        for value, type_, shape, text, properties in hidden:
+            value.type, value.shape, value.doc_string = type_, shape, text
+            value.metadata_props.update(properties)

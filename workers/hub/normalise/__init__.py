@@ -47,7 +47,7 @@ Pass = Callable[[ir.Model, Options], Sequence[Change]]
 
 PASSES: tuple[Pass, ...] = (
     sources.name_sources,
-    infer.infer_shapes,
+    infer.infer_sources,
     cuts.cut_graph,
     functions.inline_functions,
     contrib.spell_out,
@@ -86,7 +86,13 @@ def normalise(model: ir.Model, options: Options = DEFAULTS) -> tuple[ir.Model, l
     Raises UnsupportedVersion for operators that opset 21 cannot say, InvalidOptions for cuts or shapes that do not fit
     the model, CheckerFailed for a graph that is inconsistent.
     """
-    changes = [change for run in PASSES for change in run(model, options)]
+    changes: list[Change] = []
+    inferred = -1  # how many changes there were then
+    for run in PASSES:
+        if run is infer.infer_shapes and inferred == len(changes):
+            continue
+        changes += run(model, options)
+        inferred = len(changes) if run is infer.infer_shapes else inferred
     model.ir_version = IR_VERSION
     model.graph.opset_imports[""] = OPSET
     model.producer_name, model.producer_version = "onnxhub", __version__

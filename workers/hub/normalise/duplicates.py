@@ -17,7 +17,7 @@ from workers.report.schema import Change
 
 Kind = tuple[ir.DataType, tuple[int, ...]]
 
-PROBES, PROBE = 16, 64
+PROBES, PROBE = 4, 64
 """So many stretches of so many bytes, evenly spread, tell most tensors apart without reading them."""
 CHUNK = 1 << 20
 WIDEST = 16

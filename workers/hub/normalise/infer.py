@@ -6,6 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from workers.errors import CheckerFailed
+from workers.hub.graph import BUILT
 from workers.hub.infer import LIKE_INPUT, infer
 from workers.hub.skeleton import checkable
 from workers.options import Options
@@ -26,6 +27,18 @@ def infer_shapes(model: ir.Model, options: Options) -> list[Change]:
         left = [node for node in unknown if _is_skipped(node)]
         unknown = left if len(left) < len(unknown) else []
     return []
+
+
+def infer_sources(model: ir.Model, options: Options) -> list[Change]:
+    """The same for a model as it was read; nothing for one of the builder's that knows all its types and shapes."""
+    built = BUILT in model.meta and not model.functions
+    if built and all(_is_known(value) for node in model.graph.all_nodes() for value in node.outputs):
+        return []
+    return infer_shapes(model, options)
+
+
+def _is_known(value: ir.Value) -> bool:
+    return not value.name or (value.type is not None and value.shape is not None)
 
 
 def _is_skipped(node: ir.Node) -> bool:

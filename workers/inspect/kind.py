@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTROL = bytes(byte for byte in range(32) if byte < 9 or byte > 13)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -15,4 +17,4 @@ class Kind:
 
 def is_text(head: bytes | memoryview) -> bool:
     """Text has no control characters but white space; protobuf, whose first byte is a tag, has."""
-    return not any(byte < 9 or 13 < byte < 32 for byte in head)
+    return len(bytes(head).translate(None, CONTROL)) == len(head)

@@ -100,6 +100,8 @@ class _Decoder:
 
     def varint(self, at: int, end: int) -> tuple[int, int]:
         view = self.view
+        if at < end and view[at] < 0x80:  # most of them
+            return view[at], at + 1
         result = shift = 0
         position = at
         while position < end:

@@ -138,7 +138,8 @@ def _combined(program: Program, wanted: Sequence[Var], store: UploadedFile) -> d
     """All in one file, in the order of their names; the first releases kept the order of the program."""
     arrays = _arrays(store)
     shapes = [array.shape for array in arrays]
-    as_listed = [var for var in program.vars.values() if any(var is known for known in wanted)]
+    known = {id(var) for var in wanted}
+    as_listed = [var for var in program.vars.values() if id(var) in known]
     for order in (wanted, as_listed):
         if _fits(order, shapes):
             return {var.name: array for var, array in zip(order, arrays, strict=True)}

@@ -10,7 +10,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -20,7 +20,7 @@ import onnx_ir as ir
 from workers import __version__
 from workers.card import leave_card
 from workers.errors import ConversionError, UnsupportedConversion
-from workers.formats import all_formats
+from workers.formats import all_formats, custom
 from workers.formats.contract import Evidence, Format, Reading, ReadRequest, WriteRequest
 from workers.formats.contract import Note as FormatNote
 from workers.hub import OPSET
@@ -149,13 +149,19 @@ class _Refused(ConversionError):
 def open_upload(job: Conversion, report: Report) -> Opened:
     """The first three stages, which ``inspect`` shares: bounded unpacking, sniffing, reading."""
     with _stage(job, report, "inspect"):
-        upload = _unpacked(job)
+        upload, functions = custom.taken_from(_unpacked(job))
         format, evidence = sniff(upload, all_formats(), job.source)
         if format.read is None:
             raise UnsupportedConversion(f"onnxhub writes {format.title} but cannot read it")
     with _stage(job, report, "read"):
-        reading = format.read(ReadRequest(upload, job.options, job.watch.progress))
-    return Opened(upload, format, evidence, reading)
+        with custom.use(functions):
+            reading = format.read(ReadRequest(upload, job.options, job.watch.progress))
+        unused = [
+            FormatNote("unused-function", f"no layer was read by the function {name!r}", file)
+            for name, file in functions.unused()
+        ]
+        files = dict.fromkeys((*reading.files, *functions.files.values()))
+    return Opened(upload, format, evidence, replace(reading, files=tuple(files), notes=(*reading.notes, *unused)))
 
 
 def _unpacked(job: Conversion) -> Upload:

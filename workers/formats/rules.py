@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
+from workers.formats.custom import active
 from workers.hub.node import Node
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
@@ -15,12 +17,19 @@ class Reads(Generic[Rule]):
     """Layer type -> the one function that reads it, or the reason why nothing can.
 
     Used as a decorator, ``@reads("Pooling")``; ``reads.refuse("Python", "runs arbitrary user code")`` names a refusal.
+    ``@reads.custom`` marks the function that reads a layer by one of the user's: it is a rule with the call in front.
     """
 
     def __init__(self, format: str) -> None:
         self.format = format
         self.rules: dict[str, Rule] = {}
         self.refused: dict[str, str] = {}
+        self.by_call: Callable[..., Any] | None = None
+
+    def custom(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """``rule(call, ...)`` is asked for layers that a function of the upload stands for."""
+        self.by_call = rule
+        return rule
 
     def __call__(self, *types: str) -> Callable[[Rule], Rule]:
         def add(rule: Rule) -> Rule:
@@ -41,7 +50,11 @@ class Reads(Generic[Rule]):
         if type_ in self.rules or type_ in self.refused:
             raise ValueError(f"{self.format}: {type_} has two rules")
 
-    def find(self, type_: str) -> Rule | None:
+    def find(self, type_: str, layer: str = "") -> Rule | None:
+        """The rule for a layer of this type and name: the user's own function for it, or ours, or none."""
+        call = active().find(type_, layer)
+        if call is not None and self.by_call is not None:
+            return cast("Rule", partial(self.by_call, call))
         return self.rules.get(type_)
 
     def why_not(self, type_: str) -> str:

@@ -17,18 +17,18 @@ class Reads(Generic[Rule]):
     """Layer type -> the one function that reads it, or the reason why nothing can.
 
     Used as a decorator, ``@reads("Pooling")``; ``reads.refuse("Python", "runs arbitrary user code")`` names a refusal.
-    ``@reads.custom`` marks the function that reads a layer by one of the user's: it is a rule with the call in front.
+    ``@reads.by_users`` marks the function that reads a layer by one of the user's: it is a rule with the call in front.
     """
 
     def __init__(self, format: str) -> None:
         self.format = format
         self.rules: dict[str, Rule] = {}
         self.refused: dict[str, str] = {}
-        self.by_call: Callable[..., Any] | None = None
+        self.users: Callable[..., Any] | None = None
 
-    def custom(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def by_users(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """``rule(call, ...)`` is asked for layers that a function of the upload stands for."""
-        self.by_call = rule
+        self.users = rule
         return rule
 
     def __call__(self, *types: str) -> Callable[[Rule], Rule]:
@@ -53,8 +53,8 @@ class Reads(Generic[Rule]):
     def find(self, type_: str, layer: str = "") -> Rule | None:
         """The rule for a layer of this type and name: the user's own function for it, or ours, or none."""
         call = active().find(type_, layer)
-        if call is not None and self.by_call is not None:
-            return cast("Rule", partial(self.by_call, call))
+        if call is not None and self.users is not None:
+            return cast("Rule", partial(self.users, call))
         return self.rules.get(type_)
 
     def why_not(self, type_: str) -> str:

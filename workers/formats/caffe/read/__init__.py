@@ -18,6 +18,7 @@ from workers.formats.caffe.read import (
     detection,
     elementwise,
     normalization,
+    own,
     pooling,
     prior_box,
     recurrent,
@@ -34,8 +35,8 @@ from workers.hub.node import Dim
 
 # Importing a family registers its layer types.
 FAMILIES = (
-    activation, convolution, dense, detection, elementwise, normalization, pooling, prior_box, recurrent, reduction,
-    resize, shape,
+    activation, convolution, dense, detection, elementwise, normalization, own, pooling, prior_box, recurrent,
+    reduction, resize, shape,
 )  # fmt: skip
 
 reads.refuse("a Python layer is the user's own code; say what it computes in ONNX instead", "Python")

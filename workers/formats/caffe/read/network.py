@@ -58,7 +58,7 @@ def run(net: Net, shapes: Shapes, weights: Weights, progress: Progress) -> Pass:
 def _step(state: Pass, step: Step) -> None:
     """One layer. Below a layer that could not be read nothing has a shape; only its type is looked at."""
     record = step.record
-    rule = reads.find(record.type)
+    rule = reads.find(record.type, record.name)
     if rule is None:
         state.refused.append(Unsupported(record.name, record.type, reads.why_not(record.type)))
         return

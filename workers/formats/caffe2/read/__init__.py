@@ -20,6 +20,7 @@ from workers.formats.caffe2.read import (
     elementwise,
     indexing,
     normalization,
+    own,
     pooling,
     quantised,
     recurrent,
@@ -39,8 +40,8 @@ from workers.formats.free_axes import FreeAxis, free_first, needs_size
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, constants, control, convolution, dense, detection, elementwise, indexing, normalization, pooling,
-    quantised, recurrent, reduction, refusals, regions, resize, segments, shape,
+    activation, constants, control, convolution, dense, detection, elementwise, indexing, normalization, own,
+    pooling, quantised, recurrent, reduction, refusals, regions, resize, segments, shape,
 )  # fmt: skip
 
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")

@@ -80,7 +80,7 @@ def _refuse_lacking(state: Pass, op: Operator, blobs: Sequence[Blob]) -> None:
             reason = f"its input {blob.name!r} is {state.lacking[blob]}"
             state.refused.append(Unsupported(op.name, op.type, reason))
             return
-    if reads.find(op.type) is None:
+    if reads.find(op.type, op.name) is None:
         state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
 
 
@@ -93,7 +93,7 @@ def _operator(
     used: Sequence[str] | None = None,
 ) -> list[Value | None] | None:
     """The results of one operator, None for those it has none of; None at all when it could not be read."""
-    rule = reads.find(op.type)
+    rule = reads.find(op.type, op.name)
     if rule is None:
         state.refused.append(Unsupported(op.name, op.type, reads.why_not(op.type)))
         return None

@@ -17,6 +17,7 @@ from workers.formats.darknet.read import (
     elementwise,
     heads,
     normalization,
+    own,
     pooling,
     recurrent,
     shape,
@@ -28,7 +29,9 @@ from workers.formats.darknet.weights import Cursor
 from workers.formats.free_axes import FreeAxis
 
 # Importing a family registers its layer types.
-FAMILIES = (activation, convolution, dense, elementwise, heads, normalization, pooling, recurrent, shape)
+FAMILIES = (
+    activation, convolution, dense, elementwise, heads, normalization, own, pooling, recurrent, shape,
+)  # fmt: skip
 
 
 def read(request: ReadRequest) -> Reading:

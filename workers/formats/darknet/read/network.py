@@ -65,7 +65,7 @@ def run(source: Assembled, variant: Variant, plan: Plan, decode: bool, progress:
 
 def _step(state: Pass, step: Step) -> None:
     """One layer. Below a layer that could not be read nothing has a shape; only its type is looked at."""
-    rule = reads.find(step.type)
+    rule = reads.find(step.type, step.name)
     if rule is None:
         state.refused.append(Unsupported(step.name, step.type, reads.why_not(step.type)))
         return

@@ -25,6 +25,7 @@ from workers.formats.keras.read import (
     locally_connected,
     normalization,
     operations,
+    own,
     pooling,
     preprocessing,
     recurrent,
@@ -45,8 +46,8 @@ from workers.hub.naming import unique
 # Importing a family registers its layers.
 FAMILIES = (
     activation, attention, augmentation, convolution, convolution_transpose, convolutional_recurrent, dense,
-    elementwise, embedding, locally_connected, normalization, operations, pooling, preprocessing, recurrent, refusals,
-    resize, shape, tensorflow_functions, wrappers,
+    elementwise, embedding, locally_connected, normalization, operations, own, pooling, preprocessing, recurrent,
+    refusals, resize, shape, tensorflow_functions, wrappers,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes")
 

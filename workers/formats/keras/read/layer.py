@@ -20,6 +20,7 @@ from workers.formats.rules import Reads
 from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Dim
+from workers.inspect.hdf5 import Dataset
 
 Array = npt.NDArray[Any]
 Result = Tensor | list[Tensor]
@@ -150,15 +151,20 @@ class Layer(SourceLayer):
     def owns(self, name: str) -> bool:
         return name in self.stock.own
 
+    def stored(self, dataset: Dataset) -> Array:
+        """A weight's elements, read once for all layers."""
+        found = self.scope.arrays.get(dataset.path)
+        if found is None:
+            found = self.scope.arrays[dataset.path] = dataset.read()
+        return found
+
     def array(self, name: str, *shape: int | None) -> Array:
         """A weight as stored; ``shape`` is what the layer needs, None where any size will do."""
         stored = self.stock.own.get(name)
         if stored is None:
             have = len(self.stock.raw)
             raise self.malformed(f"its weight {name!r} is missing; the file has {have} arrays for it")
-        found = self.scope.arrays.get(stored.path)
-        if found is None:
-            found = self.scope.arrays[stored.path] = stored.read()
+        found = self.stored(stored)
         want = list(shape)
         fits = found.ndim == len(want) and all(w in (None, h) for w, h in zip(want, found.shape, strict=True))
         if shape and not fits:

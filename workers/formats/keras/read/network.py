@@ -130,8 +130,13 @@ def _look(state: Pass, spec: Spec, path: str) -> None:
         for inner in spec.net.layers:
             if inner.calls:
                 _look(state, inner, f"{path}/{inner.name}")
-    elif reads.find(spec.kind) is None:
+    elif find(spec, path) is None:
         state.refused.append(Unsupported(path, spec.type, why_not(spec)))
+
+
+def find(spec: Spec, path: str) -> Rule | None:
+    """The layer's rule; a function of the user's goes by the name of the class."""
+    return reads.find(spec.type, path) or reads.find(spec.kind, path)
 
 
 def why_not(spec: Spec) -> str:
@@ -171,7 +176,7 @@ def _rename(state: Pass, results: Sequence[Tensor], path: str, start: int) -> No
 
 def apply(state: Pass, g: GraphBuilder, layer: Layer, args: Sequence[Any]) -> Result:
     """A layer's rule on its first argument, which may be a list of tensors."""
-    rule = reads.find(layer.kind)
+    rule = find(layer.spec, layer.name)
     if rule is None:
         raise layer.unsupported(why_not(layer.spec))
     operation = layer.kind.startswith(("ops.", "TFOpLambda", "SlicingOpLambda"))

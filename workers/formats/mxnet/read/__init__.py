@@ -24,6 +24,7 @@ from workers.formats.mxnet.read import (
     linear,
     normalization,
     numpy_functions,
+    own,
     pooling,
     recurrent,
     reduction,
@@ -44,7 +45,7 @@ from workers.formats.mxnet.read.network import Pass, add_outputs, run
 # Importing a family registers its operators.
 FAMILIES = (
     activation, attention, boxes, control, convolution, creation, detection, elementwise, indexing, linear,
-    normalization, numpy_functions, pooling, recurrent, reduction, refusals, regions, reshape, resize, rounding,
+    normalization, numpy_functions, own, pooling, recurrent, reduction, refusals, regions, reshape, resize, rounding,
     sequence, shape, slicing, special,
 )  # fmt: skip
 

@@ -100,7 +100,7 @@ def _used(symbol: Symbol, order: Sequence[int], heads: Sequence[Entry]) -> dict[
 def _node(state: Pass, index: int) -> None:
     """One operator. Below one that could not be read nothing has a shape; only its type is looked at."""
     node = state.symbol.nodes[index]
-    rule = reads.find(node.op)
+    rule = reads.find(node.attrs.get("op_type", "") if node.op == "Custom" else node.op, node.name)
     if rule is None:
         state.refused.append(Unsupported(node.name, node.op, reads.why_not(node.op)))
         return

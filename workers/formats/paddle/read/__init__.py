@@ -23,6 +23,7 @@ from workers.formats.paddle.read import (
     indexing,
     linear,
     normalization,
+    own,
     pooling,
     priors,
     quantization,
@@ -45,7 +46,7 @@ from workers.formats.paddle.signatures import SIGNATURES
 # Importing a family registers its operators.
 FAMILIES = (
     activation, arrays, attention, boxes, control, convolution, creation, elementwise, indexing, linear,
-    normalization, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals, regions,
+    normalization, own, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals, regions,
     repetition, resize, sequence, shape, slicing,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")

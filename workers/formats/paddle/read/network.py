@@ -119,7 +119,7 @@ def read_block(state: Pass, g: GraphBuilder, ops: Sequence[Operator], env: Env) 
 
 def read_operator(state: Pass, g: GraphBuilder, op: Operator, env: Env) -> None:
     """One operator. Below one that could not be read nothing has a shape; only its type is looked at."""
-    rule = reads.find(op.type)
+    rule = reads.find(op.type, op.name)
     if rule is None:
         state.refused.append(Unsupported(op.name, op.shown, reads.why_not(op.type)))
         state.lost.update(op.writes())

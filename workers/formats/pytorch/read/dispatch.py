@@ -87,7 +87,7 @@ def call(
     if state.scope.done > CALLS:
         raise LimitExceeded("nodes", f"the model makes more than {CALLS:,} calls of operators", limit=CALLS)
     state.progress(min(state.scope.done, state.total or state.scope.done), state.total, layer_name)
-    rule = reads.find(layer.type)
+    rule = reads.find(layer.type, layer.name)
     if rule is None:
         return _refuse(state, Unsupported(layer.name, layer.type, reads.why_not(layer.type)))
     try:

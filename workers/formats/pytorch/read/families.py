@@ -6,7 +6,7 @@ from importlib import import_module
 
 NAMES = (
     "activation", "attention", "convolution", "creation", "dense", "elementwise", "indexing", "joining", "logic",
-    "normalization", "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape",
+    "normalization", "own", "padding", "pooling", "quantised", "recurrent", "reduction", "refusals", "resize", "shape",
     "sorting", "special",
 )  # fmt: skip
 

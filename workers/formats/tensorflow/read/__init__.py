@@ -29,6 +29,7 @@ from workers.formats.tensorflow.read import (
     linear,
     lists,
     normalization,
+    own,
     pooling,
     quantization,
     recurrent,
@@ -49,7 +50,7 @@ from workers.options import Options
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, boxes, convolution, creation, elementwise, graph, image, indexing, linear, lists, normalization,
+    activation, boxes, convolution, creation, elementwise, graph, image, indexing, linear, lists, normalization, own,
     pooling, quantization, recurrent, reduction, refusals, segments, sets, shape, signal, slicing, spatial,
 )  # fmt: skip
 

@@ -196,7 +196,7 @@ class Scope:
                 if special is not None:
                     _bind(special, layer, self, inputs)
                     return as_list(special(self, layer, *inputs))
-                rule = reads.find(node.op)
+                rule = reads.find(node.op, layer.name)
                 if rule is None:
                     raise layer.unsupported(why_not(node.op))
                 results = as_list(self._call(rule, layer, inputs))

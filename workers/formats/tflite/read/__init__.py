@@ -17,6 +17,7 @@ from workers.formats.tflite.read import (
     detection,
     elementwise,
     indexing,
+    own,
     pooling,
     quantization,
     recurrent,
@@ -37,8 +38,8 @@ from workers.hub.provenance import COARSE_SOURCE
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, control, convolution, custom, dense, detection, elementwise, indexing, pooling, quantization, recurrent,
-    reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
+    activation, control, convolution, custom, dense, detection, elementwise, indexing, own, pooling, quantization,
+    recurrent, reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
 )  # fmt: skip
 APPLIED = ("input_shapes", "inputs", "outputs", "signature", "dequantize")
 

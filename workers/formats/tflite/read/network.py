@@ -99,7 +99,7 @@ def _quantization(tensor: Tensor) -> Quantization | None:
 def _operator(state: Pass, op: Operator) -> None:
     """Below an operator that could not be read nothing has a value; only its type is looked at."""
     name = layer_name(op, state.graph)
-    rule = reads.find(op.type)
+    rule = reads.find(op.type, name)
     if rule is None:
         state.refused.append(Unsupported(name, op.type, why_not(op)))
         return

@@ -21,6 +21,7 @@ from workers.formats.torch7.read import (
     dense,
     graph,
     normalization,
+    own,
     packed,
     pooling,
     recurrent,
@@ -39,8 +40,8 @@ from workers.hub.node import Dim
 
 # Importing a family registers its classes.
 FAMILIES = (
-    activation, container, convolution, dense, graph, normalization, packed, pooling, recurrent, reduction, refusals,
-    resize, sequence, shape, table,
+    activation, container, convolution, dense, graph, normalization, own, packed, pooling, recurrent, reduction,
+    refusals, resize, sequence, shape, table,
 )  # fmt: skip
 KNOWN = frozenset(flows.rules) | frozenset(flows.refused)
 APPLIED = ("input_shapes", "input_dtypes")
@@ -146,7 +147,7 @@ def _further(module: Object, refused: Sequence[Unsupported]) -> list[Unsupported
         seen += 1
         if seen > 100_000:
             raise LimitExceeded("nodes", "the network has more than 100,000 modules", limit=100_000)
-        if flows.find(item.class_name) is None and item.class_name not in told:
+        if flows.find(item.class_name, name) is None and item.class_name not in told:
             told.add(item.class_name)
             found.append(Unsupported(name, item.class_name, flows.why_not(item.class_name)))
         modules = item.get("modules")

@@ -60,7 +60,7 @@ class Run:
         """What a module makes of ``data``. Modules that cannot be read are collected; below them nothing is."""
         if is_missing(data):
             return Missing()
-        rule = flows.find(module.class_name)
+        rule = flows.find(module.class_name, name)
         if rule is None:
             self.refuse(Unsupported(name, module.class_name, flows.why_not(module.class_name)))
             return Missing()

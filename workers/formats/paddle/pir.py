@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.errors import LimitExceeded, MalformedModel, UnsupportedVersion
-from workers.formats.paddle.program import OTHER, TENSOR, WORDS, Block, Operator, Program, Var
+from workers.formats.paddle.program import ARRAY, OTHER, TENSOR, WORDS, Block, Operator, Program, Var
 from workers.formats.paddle.signatures import signature_of
 
 SIZE, DEPTH, LATEST = 256 << 20, 64, 4
@@ -204,10 +204,13 @@ def _inplace(word: str) -> str:
 
 
 def _var(name: str, type_: Any) -> Var:
-    if not type_ or type_.get("#") != "0.t_dtensor":
+    kind = (type_ or {}).get("#", "")
+    if kind not in ("0.t_dtensor", "1.t_dense_tensor_array"):
         return Var(name, OTHER)
     element, dims = type_["D"][:2]
     word = TYPES.get(element["#"].rpartition("t_")[2], "")
+    if kind != "0.t_dtensor":
+        return Var(name, ARRAY, WORDS.get(word))
     return Var(name, TENSOR, WORDS.get(word), tuple(int(size) for size in dims))
 
 

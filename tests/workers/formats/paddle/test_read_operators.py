@@ -34,9 +34,9 @@ def test_every_reading_function_is_recorded(tmp_path: Path, monkeypatch: pytest.
     seen: set[str] = set()
     find = reads.find
 
-    def watched(type_: str) -> object:
+    def watched(type_: str, name: str = "") -> object:
         seen.add(type_)
-        return find(type_)
+        return find(type_, name)
 
     monkeypatch.setattr(reads, "find", watched)
     for case in CASES:

@@ -47,13 +47,14 @@ def _shape(layer: Layer) -> Known | None:
 
 
 def _joined(layer: Layer) -> Known | None:
-    """Of vectors concatenated, or scalars stacked."""
+    """Of vectors concatenated, or scalars stacked; those that are computed stay unknown among the others."""
     found: list[Dim] = []
     for x in layer.all("X"):
-        known = contents(layer, x)
-        if known is None or len(layer.shape(x)) > 1:
+        shape = layer.shape(x)
+        size = times(shape)
+        if len(shape) > 1 or not isinstance(size, int) or size > LONGEST:
             return None
-        found += known
+        found += contents(layer, x) or (None,) * size
     return tuple(found)
 
 

@@ -182,11 +182,11 @@ def while_(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
         raise layer.malformed(f"it has {len(tested)} conditions")
     (condition,) = tested
     written = {name for op in block.ops for name in touched(layer.scope.program, op)[1]}
-    names = sorted(name for name in written if name != condition and layer.env.find(name) is not None)
     arrays = {name for name, var in layer.scope.program.vars.items() if var.kind == ARRAY}
-    starts = [as_sequence(g, layer, layer.env[name], name) if name in arrays else layer.env[name] for name in names]
-    if any(not isinstance(value, ir.Value) for value in starts):
-        raise layer.unsupported("a variable of its loop comes from a branch not taken")
+    empty = {name for name in layer.op.outputs.get("Out", []) if name in arrays and layer.env.find(name) is None}
+    known = {name for name in written if layer.env.find(name) is not None}
+    names = sorted((known | (empty & written)) - {condition})
+    starts = [_start(g, layer, [] if name in empty else layer.env[name], name) for name in names]
 
     def body(inner: GraphBuilder, carried: Sequence[Value], goes_on: Value) -> tuple[Value, list[Value]]:
         env = layer.env.inner()
@@ -199,6 +199,14 @@ def while_(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
     for name, value in zip(names, outputs, strict=True):
         layer.env[name] = value
     return {}
+
+
+def _start(g: GraphBuilder, layer: Layer, held: Held, name: str) -> Value:
+    """What a variable is before a loop or branch, an array as a sequence."""
+    value = as_sequence(g, layer, held, name) if isinstance(held, list) else held
+    if not isinstance(value, ir.Value):
+        raise layer.unsupported("a variable of its block comes from a branch not taken")
+    return value
 
 
 # --- PIR --------------------------------------------------------------------------------------------------------------
@@ -216,21 +224,41 @@ def _yielded(layer: Layer, g: GraphBuilder, block: Block, env: Any) -> list[Valu
     return found
 
 
+def _overwritten(layer: Layer) -> list[str]:
+    """Values from around its regions that operators in place change within them."""
+    program, blocks = layer.scope.program, layer.op.blocks
+    written = {name for block in blocks for op in block.ops for name in touched(program, op)[1]}
+    return sorted(name for name in written if layer.env.find(name) is not None)
+
+
 @reads("pd_op.if")
 def if_(g: GraphBuilder, layer: Layer) -> dict[str, Held]:
+    """Regions give what they yield and, behind that, what they change in place."""
     if len(layer.op.blocks) != 2:
         raise layer.malformed(f"it has {len(layer.op.blocks)} regions")
+    names = _overwritten(layer)
+    starts = {name: _start(g, layer, layer.env[name], name) for name in names}
     branches = []
     for block, word in zip(layer.op.blocks, ("then", "else"), strict=True):
         branch = Branch(g.inner(f"{layer.name}_{word}"))
-        branch.values = _yielded(layer, branch.g, block, layer.env.inner())
+        env = layer.env.inner()
+        env.values.update(starts)
+        branch.values = [*_yielded(layer, branch.g, block, env), *(env[name] for name in names)]
         branches.append(branch)
     if len(branches[0].values) != len(branches[1].values):
         raise layer.malformed("its regions yield different numbers of values")
     if not branches[0].values:
         return {}
     outputs = choose(g, layer, _truth(g, layer.x("I0")), *branches)
-    return _by_slot(layer, outputs)
+    return _kept(layer, outputs, names)
+
+
+def _kept(layer: Layer, values: Sequence[Value], names: Sequence[str]) -> dict[str, Held]:
+    """The last of the values are new ones for ``names``, the others the results."""
+    results = len(values) - len(names)
+    for name, value in zip(names, values[results:], strict=True):
+        layer.env[name] = value
+    return _by_slot(layer, values[:results])
 
 
 def _by_slot(layer: Layer, values: Sequence[Value]) -> dict[str, Held]:
@@ -244,21 +272,23 @@ def _by_slot(layer: Layer, values: Sequence[Value]) -> dict[str, Held]:
 
 @reads("pd_op.while")
 def pir_while(g: GraphBuilder, layer: Layer) -> dict[str, Held]:
+    """Its operands run round as arguments of the region; so does what the region changes in place."""
     if len(layer.op.blocks) != 1:
         raise layer.malformed(f"it has {len(layer.op.blocks)} regions")
     block = layer.op.blocks[0]
     slots = [f"I{place}" for place in range(1, len(layer.op.inputs))]
-    starts = [layer.x(slot) for slot in slots]
-    if len(block.args) != len(starts):
-        raise layer.malformed(f"its region takes {len(block.args)} values, it is given {len(starts)}")
+    names = _overwritten(layer)
+    starts = [layer.x(slot) for slot in slots] + [_start(g, layer, layer.env[name], name) for name in names]
+    if len(block.args) != len(slots):
+        raise layer.malformed(f"its region takes {len(block.args)} values, it is given {len(slots)}")
 
     def body(inner: GraphBuilder, carried: Sequence[Value], goes_on: Value) -> tuple[Value, list[Value]]:
         env = layer.env.inner()
-        env.values.update(zip(block.args, carried, strict=True))
+        env.values.update(zip([*block.args, *names], carried, strict=True))
         first, *rest = _yielded(layer, inner, block, env)
-        return first, rest
+        return first, rest + [env[name] for name in names]
 
-    return _by_slot(layer, loop(g, layer, layer.x("I0"), starts, body))
+    return _kept(layer, loop(g, layer, layer.x("I0"), starts, body), names)
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------

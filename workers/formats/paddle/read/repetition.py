@@ -27,7 +27,13 @@ def _tiled(g: GraphBuilder, layer: Layer, repeats: list[int] | Value) -> Value:
     x = layer.x()
     rank = layer.rank(x)
     if isinstance(repeats, ir.Value):
-        return g.Tile(x, repeats)
+        known = contents(layer, repeats)
+        lead = max(len(known) - rank, 0) if known is not None else 0
+        result = g.Tile(reshaped(g, layer, x, [*([1] * lead), *layer.shape(x)]), repeats)
+        if known is not None and len(known) == rank + lead:
+            sizes = (times(pair) for pair in zip([*([1] * lead), *layer.shape(x)], known, strict=True))
+            result.shape = ir.Shape(list(sizes))
+        return result
     if any(count < 0 or count > 2**31 for count in repeats):
         raise layer.malformed(f"its repetitions are {repeats}")
     if len(repeats) > rank:

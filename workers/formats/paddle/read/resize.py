@@ -109,12 +109,17 @@ def grid_sampler(g: GraphBuilder, layer: Layer) -> Value:
 def affine_grid(g: GraphBuilder, layer: Layer) -> Value:
     """The places of a picture's points under theta [N, 2, 3]: [N, H, W, 2]."""
     theta = layer.x("Theta")
-    shape = fixed(layer, numbers(g, layer, "output_shape", "OutputShape"), "its output_shape")
+    found = numbers(g, layer, "output_shape", "OutputShape")
+    shape = found if isinstance(found, list) else contents(layer, found) or layer.sizes(found)[0] * (None,)
     if len(shape) != 4 or layer.rank(theta) != 3:
         raise layer.unsupported("its grid is one of volumes")
     height, width = shape[2:]
-    layer.bounded(height * width * 3)
     corners = layer.flag("align_corners", True)
+    if not isinstance(height, int) or not isinstance(width, int):
+        grid = g.AffineGrid(theta, found, align_corners=int(corners))
+        grid.shape = ir.Shape([layer.shape(theta)[0], height, width, 2])
+        return grid
+    layer.bounded(height * width * 3)
     lines = []
     for size in (width, height):
         line = np.linspace(-1, 1, size) if size > 1 else np.asarray([-1.0])

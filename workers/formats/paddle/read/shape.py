@@ -60,21 +60,33 @@ def transpose(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 def flatten(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     """A range of axes becomes one; fluid's makes a matrix of the axes before and behind ``axis``."""
     x = layer.x()
-    have = layer.shape(x)
+    rank = layer.rank(x)
     if layer.op.type == "flatten_contiguous_range":
-        if not have:
+        if not rank:
             return {"Out": g.Reshape(x, [1])}
-        start = layer.axis(layer.integer("start_axis", 1), len(have))
-        stop = layer.axis(layer.integer("stop_axis", 1), len(have))
+        start = layer.axis(layer.integer("start_axis", 1), rank)
+        stop = layer.axis(layer.integer("stop_axis", 1), rank)
         if start > stop:
             raise layer.malformed(f"it flattens the axes from {start} to {stop}")
-        return {"Out": _flat(g, layer, x, [*have[:start], times(have[start : stop + 1]), *have[stop + 1 :]])}
-    axis = layer.axis(layer.integer("axis", 1), len(have), extra=1)
-    return {"Out": _flat(g, layer, x, [times(have[:axis]), times(have[axis:])])}
+        return {"Out": _flat(g, layer, x, [(axis, axis + 1) for axis in range(start)]
+                             + [(start, stop + 1)] + [(axis, axis + 1) for axis in range(stop + 1, rank)])}  # fmt: skip
+    axis = layer.axis(layer.integer("axis", 1), rank, extra=1)
+    return {"Out": _flat(g, layer, x, [(0, axis), (axis, rank)])}
 
 
-def _flat(g: GraphBuilder, layer: Layer, x: Value, target: Sequence[Dim]) -> Value:
-    return g.Identity(x) if tuple(target) == layer.shape(x) else reshaped(g, layer, x, target)
+def _flat(g: GraphBuilder, layer: Layer, x: Value, ranges: Sequence[tuple[int, int]]) -> Value:
+    """Each range [first, stop) of axes as one; what is not known is multiplied at run time."""
+    have = layer.shape(x)
+    target = [times(have[first:stop]) for first, stop in ranges]
+    if tuple(target) == have and all(stop - first == 1 for first, stop in ranges):
+        return g.Identity(x)
+    if target.count(None) < 2:
+        return reshaped(g, layer, x, target)
+    sizes = [[dim] if isinstance(dim, int) else g.ReduceProd(g.Shape(x, start=first, end=stop), [0], keepdims=1)
+             for dim, (first, stop) in zip(target, ranges, strict=True)]  # fmt: skip
+    result = g.Reshape(x, g.Concat(*sizes, axis=0), allowzero=1 if 0 in target else None)
+    result.shape = ir.Shape(target)
+    return result
 
 
 @reads("squeeze", "squeeze2")

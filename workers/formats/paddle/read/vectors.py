@@ -37,13 +37,13 @@ def numbers(
     """A vector by its attribute or the inputs that override it: integers, or a computed [n] int64 tensor."""
     listed = layer.all(pieces) if pieces else []
     if listed:
-        known = [contents(layer, piece) for piece in listed]
-        flat = [item for one in known if one is not None for item in one]
-        found = whole(flat) if all(one is not None and len(one) == 1 for one in known) else None
+        known = [contents(layer, piece) or (None,) for piece in listed]
+        flat = [item for one in known for item in one]
+        found = whole(flat) if len(flat) == len(listed) else None
         if found is not None:
             return found
         joined = g.Concat(*(g.Reshape(cast(g, piece, I64), [1]) for piece in listed), axis=0)
-        if all(one is not None and len(one) == 1 for one in known):
+        if len(flat) == len(listed) and any(item is not None for item in flat):
             layer.scope.contents[joined] = tuple(flat)
         return joined
     whole_tensor = layer.maybe(tensor) if tensor else None

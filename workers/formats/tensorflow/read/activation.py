@@ -10,7 +10,8 @@ import onnx_ir as ir
 from workers.formats.layer import FLOATS
 from workers.formats.tensorflow.dtypes import BOOL, F16, F32, F64
 from workers.formats.tensorflow.read.builder import Builder
-from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
+from workers.formats.tensorflow.read.layer import Layer, Opaque, Value, cast, reads
+from workers.formats.tensorflow.read.pairs import is_complex, to_complex
 
 # TensorFlow's operators that are ONNX's under some name, for floating-point tensors.
 SAME = {
@@ -135,8 +136,10 @@ def softmax(g: Builder, layer: Layer, x: Value) -> Value:
 
 
 @reads("Cast", "Bitcast")
-def cast_op(g: Builder, layer: Layer, x: Value) -> Value:
+def cast_op(g: Builder, layer: Layer, x: Value) -> Value | Opaque:
     """Floats are cut off towards zero; Bitcast only where nothing changes."""
+    if layer.type == "Cast" and is_complex(layer):
+        return to_complex(g, layer, x)
     to = layer.dtype("DstT" if layer.type == "Cast" else "type")
     if layer.type == "Bitcast" and to != layer.element(x):
         raise layer.unsupported("it reinterprets the bits of its input")

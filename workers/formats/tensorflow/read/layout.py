@@ -107,15 +107,14 @@ def split(b: Builder, op_type: str, values: Values, outputs: int, attributes: Ma
 
 def pad(b: Builder, op_type: str, values: Values, outputs: int, attributes: Mapping[str, Any]) -> Results:
     x = values[0]
-    pads = b.numbers(values[1])
-    if x is None or x not in b.turned or pads is None or (len(values) > 3 and values[3] is not None):
+    if x is None or x not in b.turned or values[1] is None or (len(values) > 3 and values[3] is not None):
         return None
     source, perm = b.turned[x]
     rank = len(perm)
-    if len(pads) != 2 * rank:
+    if shape_of(values[1]) != (2 * rank,):
         return None
     back = inverse(perm)
-    moved = [pads[axis] for axis in back] + [pads[rank + axis] for axis in back]
+    moved = b.Gather(values[1], np.array([*back, *(rank + axis for axis in back)], np.int64), axis=0)
     return [b.turn(b.op("Pad", source, moved, *values[2:], **attributes), perm)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from workers.formats.tensorflow.dtypes import BOOL
 from workers.formats.tensorflow.read.builder import Builder
-from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
+from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, whole
 from workers.formats.tensorflow.tensors import Array
 from workers.hub.elements import elements
 from workers.hub.node import shape_of
@@ -87,10 +87,21 @@ def matrix_determinant(g: Builder, layer: Layer, x: Value) -> Value:
 @reads("MatrixBandPart", "BatchMatrixBandPart")
 def matrix_band_part(g: Builder, layer: Layer, x: Value, lower: Value, upper: Value) -> Value:
     """Keeps lower diagonals below and upper ones above the main one; a negative number keeps all."""
-    low, high = (layer.integers(g, value, "the number of diagonals")[0] for value in (lower, upper))
+    known = [g.numbers(value) for value in (lower, upper)]
+    if known[0] is None or known[1] is None:
+        return _band(g, x, lower, upper)
+    low, high = known[0][0], known[1][0]
     if high >= 0:
         x = g.Trilu(x, np.array(high, np.int64), upper=0)
     return g.Trilu(x, np.array(-low, np.int64), upper=1) if low >= 0 else x
+
+
+def _band(g: Builder, x: Value, lower: Value, upper: Value) -> Value:
+    """A band whose edges are computed: Trilu with the edge, or, where that is negative, with one beyond the matrix."""
+    far = np.array(2**31 - 1, np.int64)
+    low, high = (g.Reshape(whole(g, value), g.constant(np.zeros(0, np.int64))) for value in (lower, upper))
+    edges = [g.Where(g.Less(edge, np.array(0, np.int64)), far, edge) for edge in (low, high)]
+    return g.Trilu(g.Trilu(x, edges[1], upper=0), g.Neg(edges[0]), upper=1)
 
 
 @reads("MatrixDiag")

@@ -17,7 +17,7 @@ import onnx_ir as ir
 from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Progress
 from workers.formats.tensorflow.bundle import Stored
-from workers.formats.tensorflow.dtypes import ONNX, plain
+from workers.formats.tensorflow.dtypes import BF16, F32, ONNX, plain
 from workers.formats.tensorflow.graph import Graph, Node, Ref, attr
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.frames import EXIT, MERGE, NEXT, Frames, frames_of
@@ -31,13 +31,17 @@ from workers.formats.tensorflow.read.layer import (
     Shared,
     Value,
     Variable,
+    cast,
     handles,
     reads,
 )
+from workers.formats.tensorflow.read.pairs import complex_constant, is_pair, on_pairs
 from workers.formats.tensorflow.read.ports import PORTS
 from workers.formats.tensorflow.tensors import array_of
 
 _SIGNATURES: dict[Rule, Signature] = {}
+EXACT = frozenset({"Cast", "Reshape", "Transpose", "Identity", "Squeeze", "ExpandDims", "Shape", "ShapeN", "Size", "Rank"})
+"""Operators that leave the numbers as they are, or turn them into others themselves."""
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 DEPTH = 64
 """Functions within functions at most."""
@@ -214,11 +218,21 @@ class Scope:
         return results
 
     def _call(self, rule: Rule, layer: Layer, inputs: Sequence[Entity]) -> object:
+        if any(is_pair(entity) for entity in inputs):
+            return on_pairs(self.g, layer, rule, inputs)
         for entity in inputs:
             if not isinstance(entity, ir.Value):
                 raise layer.unsupported(f"it works with {what_is(entity)}")
         _bind(rule, layer, self.g, inputs)
+        if any(x.dtype == BF16 for x in inputs if isinstance(x, ir.Value)) and layer.type not in EXACT:
+            return self._in_single(rule, layer, inputs)
         return rule(self.g, layer, *inputs)
+
+    def _in_single(self, rule: Rule, layer: Layer, inputs: Sequence[Entity]) -> object:
+        """bfloat16 is computed in float32 and rounded behind every operator, as TensorFlow's kernels do."""
+        wide = [cast(self.g, x, F32) if isinstance(x, ir.Value) and x.dtype == BF16 else x for x in inputs]
+        results = as_list(rule(self.g, layer, *wide))
+        return [cast(self.g, x, BF16) if isinstance(x, ir.Value) and x.dtype == F32 else x for x in results]
 
     def _name(self, layer: Layer, results: Sequence[Entity], start: int) -> None:
         """The results that were made here get TensorFlow's name."""
@@ -314,6 +328,8 @@ def constant(scope: Scope, layer: Layer) -> Entity:
         raise layer.malformed("it has no value")
     dtype = plain(tensor.dtype)
     array = array_of(tensor, layer.name, layer.shared.file)
+    if dtype in ("DT_COMPLEX64", "DT_COMPLEX128"):
+        return complex_constant(scope.g, layer, array)
     if dtype not in ONNX or dtype == "DT_STRING":
         return Opaque("strings" if dtype == "DT_STRING" else dtype, layer.name, array)
     if array.size <= 64:

@@ -57,7 +57,7 @@ def _range(layer: Layer, g: Builder, low: Value, high: Value) -> tuple[float, fl
 
 
 def _linear(layer: Layer, kind: object, low: float, high: float) -> tuple[float, float]:
-    """(scale, offset) with value = scale * q + offset, for the mode of the node."""
+    """(scale, offset) with value = scale * q + offset, for the mode of the node; MIN_FIRST makes zero a step."""
     signed, bits = kind == I8, 8
     mode = layer.s("mode", "MIN_COMBINED")
     if mode == "SCALED":
@@ -66,6 +66,8 @@ def _linear(layer: Layer, kind: object, low: float, high: float) -> tuple[float,
         scale = max(high / top, low / least if signed and least else 0.0)
         return scale, 0.0
     scale = (high - low) / (2**bits - 1)
+    if mode == "MIN_FIRST" and scale:
+        low = float(np.round(low / scale)) * scale
     return scale, low + (2 ** (bits - 1) * scale if signed else 0.0)
 
 

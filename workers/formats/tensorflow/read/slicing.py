@@ -156,7 +156,7 @@ def reverse(g: Builder, layer: Layer, x: Value, axes: Value) -> Value:
     numbers = np.flatnonzero(places) if layer.type == "Reverse" else places
     found = [layer.axis(int(axis), len(layer.shape(x))) for axis in numbers]
     count = len(found)
-    return g.Slice(x, [-1] * count, [-FAR] * count, found, [-1] * count) if found else x
+    return g.reshaped(g.Slice(x, [-1] * count, [-FAR] * count, found, [-1] * count), layer.shape(x)) if found else x
 
 
 @reads("ReverseSequence")

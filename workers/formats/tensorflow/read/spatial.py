@@ -8,7 +8,7 @@ import numpy as np
 
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.convolution import layout_of, same_pads
-from workers.formats.tensorflow.read.layer import Layer, Value, reads
+from workers.formats.tensorflow.read.layer import Layer, Value, reads, whole
 from workers.formats.tensorflow.read.shape import reshaped
 
 
@@ -25,12 +25,20 @@ def space_to_depth(g: Builder, layer: Layer, x: Value) -> Value:
     return form.back(g, g.SpaceToDepth(form.first(g, x), blocksize=layer.i("block_size")))
 
 
-def _blocks(layer: Layer, g: Builder, block: Value, pairs: Value) -> tuple[list[int], list[list[int]]]:
+Edges = tuple[Value, Value]
+"""What is put before, and behind, every spatial axis, or is cut off there; int64, one number an axis."""
+
+
+def _blocks(layer: Layer, g: Builder, block: Value, pairs: Value) -> tuple[list[int], Edges]:
     sizes = layer.integers(g, block, "its block shape")
-    edges = layer.constant(g, pairs, "its paddings or crops").reshape(-1, 2).astype(int).tolist()
-    if len(sizes) != len(edges) or any(size < 1 for size in sizes):
+    if layer.sizes(pairs) != (len(sizes), 2) or any(size < 1 for size in sizes):
         raise layer.malformed("its block shape does not fit its paddings")
-    return sizes, edges
+    return sizes, _edges(g, pairs)
+
+
+def _edges(g: Builder, pairs: Value) -> Edges:
+    before, behind = (g.Gather(whole(g, pairs), np.array(side, np.int64), axis=1) for side in (0, 1))
+    return before, behind
 
 
 @reads("SpaceToBatchND")
@@ -41,16 +49,14 @@ def space_to_batch_nd(g: Builder, layer: Layer, x: Value, block: Value, paddings
 
 @reads("SpaceToBatch")
 def space_to_batch(g: Builder, layer: Layer, x: Value, paddings: Value) -> Value:
-    edges = layer.constant(g, paddings, "its paddings").reshape(-1, 2).astype(int).tolist()
-    return _space_to_batch(g, layer, x, [layer.i("block_size")] * 2, edges)
+    return _space_to_batch(g, layer, x, [layer.i("block_size")] * 2, _edges(g, paddings))
 
 
-def _space_to_batch(g: Builder, layer: Layer, x: Value, sizes: list[int], edges: list[list[int]]) -> Value:
+def _space_to_batch(g: Builder, layer: Layer, x: Value, sizes: list[int], edges: Edges) -> Value:
     """Padded, every spatial axis split into [size / block, block], the blocks moved in front of the batch."""
     count, rank = len(sizes), len(layer.shape(x))
     rest = rank - 1 - count
-    befores, afters = [e[0] for e in edges], [e[1] for e in edges]
-    padded = g.Pad(x, [0, *befores, *[0] * rest, 0, *afters, *[0] * rest])
+    padded = g.Pad(x, g.Concat([0], edges[0], [0] * (rest + 1), edges[1], np.zeros(rest, np.int64), axis=0))
     dims = g.Shape(padded)
     parts: list[Value] = [g.Slice(dims, [0], [1])]
     for axis, size in enumerate(sizes):
@@ -79,11 +85,10 @@ def batch_to_space_nd(g: Builder, layer: Layer, x: Value, block: Value, crops: V
 
 @reads("BatchToSpace")
 def batch_to_space(g: Builder, layer: Layer, x: Value, crops: Value) -> Value:
-    edges = layer.constant(g, crops, "its crops").reshape(-1, 2).astype(int).tolist()
-    return _batch_to_space(g, layer, x, [layer.i("block_size")] * 2, edges)
+    return _batch_to_space(g, layer, x, [layer.i("block_size")] * 2, _edges(g, crops))
 
 
-def _batch_to_space(g: Builder, layer: Layer, x: Value, sizes: list[int], edges: list[list[int]]) -> Value:
+def _batch_to_space(g: Builder, layer: Layer, x: Value, sizes: list[int], edges: Edges) -> Value:
     dilated = _dilated(g, x, sizes)
     count, rank = len(sizes), len(layer.shape(x))
     rest = rank - 1 - count
@@ -98,10 +103,10 @@ def _batch_to_space(g: Builder, layer: Layer, x: Value, sizes: list[int], edges:
         grown = [g.Mul(g.Slice(dims, [axis + 1], [axis + 2]), [size]) for axis, size in enumerate(sizes)]
         tail = [g.Slice(dims, [count + 1], [rank])] if rest else []
         dilated = reshaped(g, layer, turned, g.Concat(batch, *grown, *tail, axis=0))
-    if not any(edge for pair in edges for edge in pair):
+    if all(g.numbers(edge) == (0,) * count for edge in edges):
         return dilated
-    ends = [-pair[1] if pair[1] else 2**31 - 1 for pair in edges]
-    return g.Slice(dilated, [pair[0] for pair in edges], ends, list(range(1, count + 1)))
+    ends = g.Where(g.Equal(edges[1], [0]), [2**31 - 1], g.Neg(edges[1]))
+    return g.Slice(dilated, edges[0], ends, list(range(1, count + 1)))
 
 
 def _dilated(g: Builder, x: Value, sizes: list[int]) -> Value | None:

@@ -75,6 +75,9 @@ TRAINED: dict[str, Callable[[Config], Names]] = {
         *_if(config, "use_scale", "scale", default=False),
         *(("concat_score_weight",) if config.get("score_mode") == "concat" else ()),
     ),
+    "STFTSpectrogram": lambda config: tuple(
+        f"{part}_kernel" for part in ("real", "imag") if config.get("mode") not in {"real", "imag"} - {part}
+    ),
     "AdditiveAttention": lambda config: _if(config, "use_scale", "scale"),
 }  # fmt: skip
 UNTRAINED: dict[str, Callable[[Config], Names]] = {

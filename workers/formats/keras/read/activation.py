@@ -133,7 +133,8 @@ def activate(g: GraphBuilder, layer: Layer, x: Tensor, value: Any) -> Tensor:
         x = settled(g, x)
         return x.like(g.op(operator, x.value, axis=x.place(-1)))
     if name == "sparsemax":
-        raise layer.unsupported("its activation sparsemax sorts and has no counterpart in ONNX")
+        x = settled(g, x)
+        return x.like(sparse_maximum(g, layer, x.value, x.place(-1)))
     if name == "glu":
         x = settled(g, x)
         parts = g.ops("Split", x.value, outputs=2, axis=x.place(-1), num_outputs=2)
@@ -144,6 +145,25 @@ def activate(g: GraphBuilder, layer: Layer, x: Tensor, value: Any) -> Tensor:
     if function is None:
         raise layer.unsupported(f"its activation {name!r} is none of Keras' own; no code of the file's is run")
     return x.like(function(g, layer, x.value))
+
+
+def sparse_maximum(g: GraphBuilder, layer: Layer, x: Value, axis: int) -> Value:
+    """max(x - threshold, 0), the threshold from the sorted values that stay above it.
+
+    The sparsemax of the literature takes the last of their running sums; Keras adds all of them up.
+    """
+    size = layer.fixed(g.shape(x)[axis : axis + 1])[0]
+    falling = g.ops("TopK", x, [size], outputs=2, axis=axis, largest=1, sorted=1)[0]
+    sums = g.CumSum(falling, np.asarray(axis), exclusive=0, reverse=0)
+    shape = [1] * len(g.shape(x))
+    shape[axis] = size
+    counts = np.arange(1, size + 1).reshape(shape).astype(layer.element(x).numpy())
+    one, zero = layer.number(x, 1), layer.number(x, 0)
+    above = g.Greater(g.Sub(falling, g.Div(g.Sub(sums, one), counts)), zero)
+    support = g.ReduceSum(cast(g, above, layer.element(x)), [axis], keepdims=1)
+    total = g.ReduceSum(g.Where(above, sums, zero), [axis], keepdims=1)
+    bound = g.Div(g.Sub(total, one), support)
+    return g.Max(g.Sub(x, bound), layer.number(x, 0))
 
 
 def as_layer(g: GraphBuilder, layer: Layer, x: Tensor, value: dict[str, Any]) -> Tensor:

@@ -131,6 +131,11 @@ class Arguments:
         return DTYPES[word]
 
 
+def floats(g: GraphBuilder, x: Tensor) -> Tensor:
+    """The tensor, integers and truths as numbers of single precision."""
+    return x if x.value.dtype in FLOATS else x.like(cast(g, x.value, F32))
+
+
 def promoted(g: GraphBuilder, xs: list[Tensor]) -> list[Tensor]:
     """Tensors in one element type: the floating one, else the wider integer."""
     types = [x.value.dtype for x in xs]

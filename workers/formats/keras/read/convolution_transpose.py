@@ -27,7 +27,8 @@ def convolution_transpose(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     if list(array.shape) != [channels, array.shape[1], *kernel]:
         raise layer.malformed(f"its kernel is {list(array.shape)} [in, out, window] for {channels} channels")
     strides, dilations = layer.window("strides", axes, 1), layer.window("dilation_rate", axes, 1)
-    begin, end, extra = _edges(g, layer, value, kernel, strides, dilations)
+    same = layer.word("padding", "valid") == "same"
+    begin, end, extra = edges(g, layer, value, kernel, strides, dilations, same)
     y = g.ConvTranspose(
         value, layer.weight(g, "kernel", array, layer.element(value)), biases(g, layer, value, array.shape[1]),
         kernel_shape=kernel, strides=strides, dilations=dilations, pads=[*begin, *end],
@@ -52,13 +53,13 @@ def _kernel(layer: Layer, axes: int) -> Array:
     return array.transpose(axes + 1, axes, *range(axes))
 
 
-def _edges(
-    g: GraphBuilder, layer: Layer, x: Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> tuple[list[int], list[int], list[int]]:
+def edges(
+    g: GraphBuilder, layer: Layer, x: Value, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int],
+    same: bool,
+) -> tuple[list[int], list[int], list[int]]:  # fmt: skip
     """Pads in front, behind, and the output padding, from the size that Keras gives the result."""
     axes = len(kernel)
     reach = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-    same = layer.word("padding", "valid") == "same"
     sizes = spatial_sizes(g, x) or [1] * axes
     wanted = _result(layer, sizes, reach, strides, same)
     begin, end, extra = [], [], []

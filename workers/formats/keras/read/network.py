@@ -135,14 +135,16 @@ def _look(state: Pass, spec: Spec, path: str) -> None:
 
 
 def find(spec: Spec, path: str) -> Rule | None:
-    """The layer's rule; a function of the user's goes by the name of the class."""
-    return reads.find(spec.type, path) or reads.find(spec.kind, path)
+    """The layer's rule; a function of the user's goes by the name of the class, without that of its package."""
+    return reads.of_user(spec.type.rpartition(">")[2], path) or reads.find(spec.kind, path)
 
 
 def why_not(spec: Spec) -> str:
     """The reason for a layer that has no reading rule; a class of the user's is named as such."""
     if spec.kind in reads.refused:
         return reads.refused[spec.kind]
+    if spec.kind.startswith("ops."):
+        return f"it is keras.ops' {spec.type}, which onnxhub does not read"
     if spec.registered and spec.registered not in (spec.type, "Functional"):
         return f"it is a class of its own ({spec.registered}) whose code is not in the file, and none is run"
     return "it is no layer of Keras' own that onnxhub knows; code of other classes is not in the file, and none is run"

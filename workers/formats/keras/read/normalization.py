@@ -173,3 +173,11 @@ def layer_scale(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     x = settled(g, floating(g, layer, x))
     factors = layer.array("gamma", layer.size(x, -1))
     return x.like(g.Mul(x.value, along(g, layer, "gamma", x, [x.rank - 1], factors)))
+
+
+@reads("CustomScaleLayer")
+def custom_scale_layer(g: GraphBuilder, layer: Layer, x: Tensor, y: Tensor) -> Tensor:
+    """x + scale * y, as in Keras' own Inception-ResNet."""
+    scaled = y.like(g.Mul(y.value, layer.number(y, layer.real("scale", 1.0))))
+    order = x.order if x.order == y.order else tuple(range(x.rank))
+    return Tensor(g.Add(x.to(g, order), scaled.to(g, order)), order)

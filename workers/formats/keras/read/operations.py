@@ -9,31 +9,40 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from workers.formats.keras.read import operations_reduce, operations_shape
+from workers.formats.keras.read import (
+    operations_arrange,
+    operations_image,
+    operations_neural,
+    operations_numeric,
+    operations_reduce,
+    operations_shape,
+    operations_signal,
+    operations_statistics,
+)
 from workers.formats.keras.read.activation import FUNCTIONS
-from workers.formats.keras.read.arguments import OPERATIONS, Arguments, operation, promoted, together
-from workers.formats.keras.read.layer import BOOL, F32, Layer, Result, reads
+from workers.formats.keras.read.angles import angle
+from workers.formats.keras.read.arguments import OPERATIONS, Arguments, floats, operation, promoted, together
+from workers.formats.keras.read.layer import BOOL, F32, Layer, Result, reads, unwrapped
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Operand
 
-FAMILIES = (operations_reduce, operations_shape)
+FAMILIES = (
+    operations_arrange, operations_image, operations_neural, operations_numeric, operations_reduce, operations_shape,
+    operations_signal, operations_statistics,
+)  # fmt: skip
 
 UNARY = {
     "absolute": "Abs", "abs": "Abs", "arccos": "Acos", "arccosh": "Acosh", "arcsin": "Asin", "arcsinh": "Asinh",
     "arctan": "Atan", "arctanh": "Atanh", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp",
     "floor": "Floor", "isnan": "IsNaN", "isinf": "IsInf", "log": "Log", "negative": "Neg", "reciprocal": "Reciprocal",
-    "round": "Round", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "tan": "Tan",
+    "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "tan": "Tan",
 }  # fmt: skip
 _INTEGERS_TOO = ("absolute", "abs", "negative", "sign")
 BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min", "power": "Pow"}
 COMPARISONS = {"equal": "Equal", "greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less",
                "less_equal": "LessOrEqual"}  # fmt: skip
 LOGICAL = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor"}
-
-
-def floats(g: GraphBuilder, x: Tensor) -> Tensor:
-    return x if x.value.dtype in FLOATS else x.like(cast(g, x.value, F32))
 
 
 def _unary(g: GraphBuilder, a: Arguments) -> Result:
@@ -120,15 +129,9 @@ def logaddexp(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("arctan2")
 def arctan2(g: GraphBuilder, a: Arguments) -> Result:
-    """By quadrants: atan(y / x), half a turn added where x is negative."""
-    xs = [floats(g, x) for x in a.pair()]
+    xs = promoted(g, [floats(g, x) for x in a.pair(("x1", "y"), ("x2", "x"))])
     (y, x), order = together(g, xs)
-    zero, half = a.layer.number(x, 0), a.layer.number(x, math.pi)
-    turned = g.Where(g.Less(y, zero), g.Neg(half), half)
-    base = g.Atan(g.Div(y, g.Where(g.Equal(x, zero), a.layer.number(x, 1), x)))
-    found = g.Where(g.Less(x, zero), g.Add(base, turned), base)
-    upright = g.Mul(g.Sign(y), a.layer.number(x, math.pi / 2))
-    return Tensor(g.Where(g.Equal(x, zero), upright, found), order)
+    return Tensor(angle(g, a.layer, y, x), order)
 
 
 @operation("square")
@@ -178,12 +181,18 @@ def identity(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("clip")
 def clip(g: GraphBuilder, a: Arguments) -> Result:
+    """Bounds may be tensors."""
     x = a.tensor(0, "x", "t")
-    low, high = (a.get(1, "x_min", "clip_value_min", "min_value"), a.get(2, "x_max", "clip_value_max", "max_value"))
-    if isinstance(low, Tensor) or isinstance(high, Tensor):
-        raise a.layer.unsupported("its bounds are computed")
-    return x.like(g.Clip(x.value, *(None if v is None else a.layer.number(x, a.layer.as_real(v, "bound"))
-                                    for v in (low, high))))  # fmt: skip
+    bounds = (a.get(1, "x_min", "clip_value_min", "min_value"), a.get(2, "x_max", "clip_value_max", "max_value"))
+    plain_bounds = [bound if bound is None else unwrapped(bound) for bound in bounds]
+    if all(bound is None or isinstance(bound, int | float) for bound in plain_bounds):
+        return x.like(g.Clip(x.value, *(None if bound is None else a.layer.number(x, a.layer.as_real(bound, "bound"))
+                                        for bound in plain_bounds)))  # fmt: skip
+    for operator, bound in zip(("Max", "Min"), bounds, strict=True):
+        if bound is not None:
+            values, order = together(g, promoted(g, [x, a.as_tensor(bound, x.value.dtype)]))
+            x = Tensor(g.op(operator, *values), order)
+    return x
 
 
 @operation("where")
@@ -191,7 +200,7 @@ def where(g: GraphBuilder, a: Arguments) -> Result:
     condition = a.tensor(0, "condition")
     one, two = a.get(1, "x1", "x"), a.get(2, "x2", "y")
     if one is None or two is None:
-        raise a.layer.unsupported("it gives the places where the condition holds, as many as there happen to be")
+        return run(g, a.layer, "nonzero")
     like = next((item.value.dtype for item in (one, two) if isinstance(item, Tensor)), None)
     pair = promoted(g, [a.as_tensor(one, like), a.as_tensor(two, like)])
     values, order = together(g, [condition.like(cast(g, condition.value, BOOL)), *pair])
@@ -265,14 +274,22 @@ def hard_tanh(g: GraphBuilder, a: Arguments) -> Result:
 def softmax(g: GraphBuilder, a: Arguments) -> Result:
     x = floats(g, a.tensor(0, "x", "logits"))
     axes = a.axes(x, 1, "axis", "dim") or [x.rank - 1]
-    if len(axes) != 1:
-        raise a.layer.unsupported("it runs over several axes")
+    if len(axes) > 1:
+        places = sorted(x.place(axis) for axis in axes)
+        apart = g.Sub(x.value, g.ReduceMax(x.value, places, keepdims=1))
+        total = g.ReduceSum(g.Exp(apart), places, keepdims=1)
+        return x.like(g.Div(g.Exp(apart), total) if a.name == "softmax" else g.Sub(apart, g.Log(total)))
     return x.like(g.op("Softmax" if a.name == "softmax" else "LogSoftmax", x.value, axis=x.place(axes[0])))
 
 
 # --- the classes of keras.ops ----------------------------------------------------------------------------------------
 
-_NAMES = {"LogSoftmax": "log_softmax", "GetItem": "getitem", "TopK": "top_k", "ArgMax": "argmax"}
+# Classes whose names do not fall apart at their capitals.
+_NAMES = {
+    "FFT": "fft", "FFT2": "fft2", "IFFT2": "ifft2", "RFFT": "rfft", "IRFFT": "irfft", "STFT": "stft",
+    "ISTFT": "istft", "RGBToGrayscale": "rgb_to_grayscale", "RGBToHSV": "rgb_to_hsv", "HSVToRGB": "hsv_to_rgb",
+    "RMSNorm": "rmsnorm", "CDist": "cdist", "PSNR": "psnr",
+}  # fmt: skip
 
 
 def name_of(kind: str) -> str:
@@ -293,4 +310,5 @@ def _operator(g: GraphBuilder, layer: Layer) -> Result:
     return run(g, layer, name_of(layer.kind))
 
 
-reads(*sorted({f"ops.{_class_name(name)}" for name in OPERATIONS} | {"ops.GetItem"}))(_operator)
+_CLASSES = {_class_name(name) for name in OPERATIONS if name not in _NAMES.values()} | set(_NAMES)
+reads(*sorted(f"ops.{name}" for name in _CLASSES))(_operator)

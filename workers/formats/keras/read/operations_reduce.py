@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from workers.formats.keras.read.arguments import Arguments, operation, promoted
+from workers.formats.keras.read.arguments import Arguments, floats, operation, promoted
 from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Result
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.layer import FLOATS, cast
@@ -39,13 +39,15 @@ def reduced(g: GraphBuilder, a: Arguments, x: Tensor, operator: str) -> Tensor:
 @operation(*REDUCTIONS)
 def reduction(g: GraphBuilder, a: Arguments) -> Result:
     x = a.tensor(0, "x", "input_tensor", "a")
-    if a.get(-1, "initial") is not None:
-        raise a.layer.unsupported("it begins from an initial value")
     if a.name in ("mean", "logsumexp") and x.value.dtype not in FLOATS:
         x = x.like(cast(g, x.value, F32))
     if x.value.dtype == BOOL:
         x = x.like(cast(g, x.value, I32))
-    return reduced(g, a, x, REDUCTIONS[a.name])
+    y = reduced(g, a, x, REDUCTIONS[a.name])
+    initial, operator = a.get(-1, "initial"), {"max": "Max", "min": "Min", "amax": "Max", "amin": "Min"}.get(a.name)
+    if initial is None or operator is None:
+        return y
+    return y.like(g.op(operator, y.value, a.layer.number(y, a.layer.as_real(initial, "initial"))))
 
 
 @operation("any", "all")
@@ -67,13 +69,38 @@ def spread(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("norm")
 def norm(g: GraphBuilder, a: Arguments) -> Result:
+    """Of vectors along one axis (or all of it); of matrices in two."""
     order = a.get(-1, "ord")
-    x = a.tensor(0, "x", "tensor")
-    if order in (None, 2, "euclidean", "fro"):
+    x = floats(g, a.tensor(0, "x", "tensor"))
+    axes = a.axes(x, 2 if a.layer.kind.startswith("ops.") else -1, "axis")
+    if order in (None, "euclidean", "fro") or (order == 2 and (axes is None or len(axes) == 1)):
         return reduced(g, a, x, "ReduceL2")
+    if isinstance(order, str | float | int) and str(order).lower() in ("inf", "-inf", "infinity", "-infinity"):
+        order = math.inf if not str(order).startswith("-") else -math.inf
+    matrix = len(axes) == 2 if axes is not None else x.rank == 2
+    if isinstance(order, bool | str) or not isinstance(order, int | float):
+        raise a.layer.unsupported(f"its order is {str(order)[:20]!r}")
+    if not matrix:
+        return _vector_norm(g, a, x, order)
+    if abs(order) not in (1, math.inf):
+        raise a.layer.unsupported(f"its order is {order} of matrices, which needs their singular values")
+    rows, columns = axes or [0, 1]
+    summed, other = (rows, columns) if abs(order) == 1 else (columns, rows)
+    sums = g.ReduceSum(g.Abs(x.plain(g)), [summed], keepdims=1)
+    y = g.op("ReduceMax" if order > 0 else "ReduceMin", sums, [other], keepdims=1)
+    return plain(y if _kept(a) else g.Squeeze(y, sorted([rows, columns])))
+
+
+def _vector_norm(g: GraphBuilder, a: Arguments, x: Tensor, order: float) -> Tensor:
+    size = x.like(g.Abs(x.value))
+    if math.isinf(order):
+        return reduced(g, a, size, "ReduceMax" if order > 0 else "ReduceMin")
+    if order == 0:
+        return reduced(g, a, x.like(cast(g, cast(g, x.value, BOOL), x.value.dtype or F32)), "ReduceSum")
     if order == 1:
-        return reduced(g, a, x, "ReduceL1")
-    raise a.layer.unsupported(f"its order is {str(order)[:20]!r}")
+        return reduced(g, a, size, "ReduceSum")
+    total = reduced(g, a, x.like(g.Pow(size.value, a.layer.number(x, order))), "ReduceSum")
+    return total.like(g.Pow(total.value, a.layer.number(x, 1 / order)))
 
 
 @operation("argmax", "argmin")
@@ -107,14 +134,6 @@ def sort(g: GraphBuilder, a: Arguments) -> Result:
     return plain(values) if a.name == "sort" else plain(cast(g, places, I32))
 
 
-@operation("cumsum")
-def cumsum(g: GraphBuilder, a: Arguments) -> Result:
-    x = a.tensor(0, "x")
-    axes = a.axes(x, 1, "axis") or [0]
-    return plain(g.CumSum(x.plain(g), np.asarray(axes[0]), exclusive=int(bool(a.get(-1, "exclusive"))),
-                          reverse=int(bool(a.get(-1, "reverse")))))  # fmt: skip
-
-
 # --- products --------------------------------------------------------------------------------------------------------
 
 
@@ -135,7 +154,11 @@ def dot(g: GraphBuilder, a: Arguments) -> Result:
     if 0 in (x.rank, y.rank):
         return plain(g.Mul(x.plain(g), y.plain(g)))
     if y.rank > 2:
-        raise a.layer.unsupported(f"its second operand has {y.rank} axes")
+        letters = "abcdefghijklmnopqrst"
+        first, second = letters[: x.rank], letters[x.rank : x.rank + y.rank]
+        second = f"{second[:-2]}{first[-1]}{second[-1]}"
+        rest = first[:-1] + second.replace(first[-1], "")
+        return plain(g.Einsum(x.plain(g), y.plain(g), equation=f"{first},{second}->{rest}"))
     return plain(g.MatMul(x.plain(g), y.plain(g)))
 
 
@@ -176,13 +199,16 @@ def tensordot(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("normalize", "l2_normalize")
 def normalize(g: GraphBuilder, a: Arguments) -> Result:
-    """x / sqrt(max(sum(x^2), epsilon)); Keras' operation bounds the norm itself."""
-    x = a.tensor(0, "x")
+    """x / sqrt(max(sum(x^2), epsilon)); Keras' operation bounds the norm itself, of any order."""
+    x = floats(g, a.tensor(0, "x"))
     axes = a.axes(x, 1, "axis", "dim") or [x.rank - 1]
-    if a.get(-1, "order") not in (None, 2):
-        raise a.layer.unsupported("it is not the Euclidean norm")
+    order = a.layer.as_real(a.get(2, "order") if a.name == "normalize" else None, "order", 2.0)
     eps = a.layer.as_real(a.get(-1, "epsilon"), "epsilon", 1e-12)
     places = [x.place(axis) for axis in axes]
+    if order != 2:
+        sums = g.ReduceSum(g.Pow(g.Abs(x.value), a.layer.number(x, order)), places, keepdims=1)
+        size = g.Pow(sums, a.layer.number(x, 1 / order))
+        return x.like(g.Div(x.value, g.Max(size, a.layer.number(x, eps))))
     total: Value = g.ReduceSum(g.Mul(x.value, x.value), places, keepdims=1)
     if a.name == "normalize":
         return x.like(g.Div(x.value, g.Max(g.Sqrt(total), a.layer.number(x, eps))))

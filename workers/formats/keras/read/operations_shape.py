@@ -8,8 +8,8 @@ import numpy as np
 
 from workers.formats.keras.read.arguments import Arguments, operation, promoted
 from workers.formats.keras.read.elementwise import common
-from workers.formats.keras.read.layer import F32, I32, I64, Result
-from workers.formats.keras.read.resize import resized
+from workers.formats.keras.read.layer import F32, I32, I64, MAX_WINDOW, Result
+from workers.formats.keras.read.resize import resized, to_aspect
 from workers.formats.keras.read.tensor import Tensor, channels_first, plain
 from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
@@ -234,8 +234,17 @@ def take(g: GraphBuilder, a: Arguments) -> Result:
 @operation("take_along_axis")
 def take_along_axis(g: GraphBuilder, a: Arguments) -> Result:
     x, indices = _x(a), a.tensor(1, "indices", like=I64)
-    axes = a.axes(x, 2, "axis") or [x.rank - 1]
-    return plain(g.GatherElements(x.plain(g), cast(g, indices.plain(g), I64), axis=axes[0]))
+    axes = a.axes(x, 2, "axis")
+    if axes is None:
+        flat = (g.Reshape(cast(g, indices.plain(g), I64), [-1]), g.Reshape(x.plain(g), [-1]))
+        return plain(g.GatherElements(flat[1], flat[0], axis=0))
+    places, value, axis = cast(g, indices.plain(g), I64), x.plain(g), axes[0]
+    if any(one != two for at, (one, two) in enumerate(zip(g.shape(value), g.shape(places), strict=True)) if at != axis):
+        # The axes beside the taken one broadcast.
+        parts = [g.Shape(places, start=at, end=at + 1) if at == axis or g.shape(places)[at] != 1
+                 else g.Shape(value, start=at, end=at + 1) for at in range(x.rank)]  # fmt: skip
+        places = g.Expand(places, g.Concat(*parts, axis=0))
+    return plain(g.GatherElements(value, places, axis=axis))
 
 
 @operation("slice")
@@ -278,11 +287,17 @@ def tile(g: GraphBuilder, a: Arguments) -> Result:
 def repeat(g: GraphBuilder, a: Arguments) -> Result:
     """Every element so many times after itself."""
     x = _x(a)
-    count = a.integer(1, "repeats", "rep")
+    counts = a.layer.as_integers(a.plain(a.get(1, "repeats", "rep")), "repeats")
     axes = a.axes(x, 2, "axis")
     value = x.plain(g)
     if axes is None:
         value, axes = g.Reshape(value, [-1]), [0]
+    if len(counts) > 1:
+        size = a.layer.fixed([g.shape(value)[axes[0]]])[0]
+        if len(counts) != size or min(counts) < 0 or sum(counts) > MAX_WINDOW:
+            raise a.layer.malformed(f"it repeats {size} elements {str(counts)[:60]} times")
+        return plain(g.Gather(value, g.constant(np.repeat(np.arange(size), counts)), axis=axes[0]))
+    count = counts[0]
     if not 1 <= count <= 4096:
         raise a.layer.malformed(f"it repeats {count} times")
     rank = len(g.shape(value))
@@ -308,17 +323,29 @@ def pad(g: GraphBuilder, a: Arguments) -> Result:
     pairs = a.plain(a.get(1, "pad_width", "paddings"))
     mode = str(a.get(2, "mode", default="constant")).lower()
     modes = {"constant": "constant", "reflect": "reflect", "symmetric": "", "edge": "edge", "wrap": "wrap"}
-    if not modes.get(mode):
+    if mode not in modes:
         raise a.layer.unsupported(f"its mode is {mode!r}")
     items = pairs if isinstance(pairs, list) else [pairs]
     rows = [a.layer.as_integers(item, "pad_width") for item in items]
     rows = [row * 2 if len(row) == 1 else row for row in (rows * x.rank if len(rows) == 1 else rows)]
     if len(rows) != x.rank or any(len(row) != 2 or min(row) < 0 for row in rows):
         raise a.layer.malformed(f"its widths are {str(pairs)[:60]} for {x.rank} axes")
+    if mode == "symmetric":
+        return _mirrored(g, a, x, rows)
     turned = [rows[axis] for axis in x.order]
     pads = [*(row[0] for row in turned), *(row[1] for row in turned)]
     value = a.layer.number(x, a.layer.as_real(a.get(3, "constant_values"), "constant_values"))
     return x.like(g.Pad(x.value, pads, value if mode == "constant" else None, mode=modes[mode]))
+
+
+def _mirrored(g: GraphBuilder, a: Arguments, x: Tensor, rows: list[list[int]]) -> Tensor:
+    """The edge itself is mirrored, too: ONNX's reflection leaves it out, so the places are picked one by one."""
+    value = x.value
+    for axis, (first, last) in enumerate(rows):
+        if first or last:
+            places = np.pad(np.arange(a.layer.size(x, axis)), (first, last), mode="symmetric")
+            value = g.Gather(value, g.constant(places), axis=x.place(axis))
+    return x.like(value)
 
 
 @operation("roll")
@@ -326,13 +353,21 @@ def roll(g: GraphBuilder, a: Arguments) -> Result:
     x = _x(a)
     shifts = a.layer.as_integers(a.plain(a.get(1, "shift")), "shift")
     axes = a.axes(x, 2, "axis")
-    if axes is None or len(axes) != len(shifts):
-        raise a.layer.unsupported("it rolls over all axes at once")
     value = x.plain(g)
+    if axes is None:
+        row = g.Reshape(value, [-1])
+        cut = g.Mod(g.constant([-sum(shifts)]), g.Shape(row))
+        turned = g.Concat(g.Slice(row, cut, [END], [0]), g.Slice(row, [0], cut, [0]), axis=0)
+        y = g.Reshape(turned, g.Shape(value))
+        y.shape = value.shape
+        return plain(y)
+    shifts = shifts * len(axes) if len(shifts) == 1 else shifts
+    if len(axes) != len(shifts):
+        raise a.layer.malformed(f"it rolls {len(axes)} axes by {shifts}")
     for shift, axis in zip(shifts, axes, strict=True):
-        cut = -shift % a.layer.size(x, axis)
-        if cut:
-            parts = [g.Slice(value, [cut], [END], [axis]), g.Slice(value, [0], [cut], [axis])]
+        front = -shift % a.layer.size(x, axis)
+        if front:
+            parts = [g.Slice(value, [front], [END], [axis]), g.Slice(value, [0], [front], [axis])]
             value = g.Concat(*parts, axis=axis)
     return plain(value)
 
@@ -381,14 +416,15 @@ def resize(g: GraphBuilder, a: Arguments) -> Result:
     """Images to a size, between the centres of pixels."""
     x = _x(a)
     a.layer.rank(x, 4)
-    kinds = ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio")
-    if any(a.get(-1, key) for key in kinds):
-        raise a.layer.unsupported("it antialiases, crops or pads as it resizes")
+    if a.get(-1, "preserve_aspect_ratio"):
+        raise a.layer.unsupported("it keeps the aspect ratio")
     size = a.layer.as_integers(a.plain(a.get(1, "size")), "size")
     last = str(a.get(-1, "data_format", default="channels_last")) != "channels_first"
     value = x.first(g) if last else x.plain(g)
     if len(size) != 2 or min(size) < 1:
         raise a.layer.malformed(f"its size is {size}")
     word = str(a.get(2, "interpolation", "method", default="bilinear")).lower()
-    y = resized(g, a.layer, value, word, size, [1, 1])
+    crop, pad, wide = (bool(a.get(-1, key)) for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"))
+    value = to_aspect(g, a.layer, value, size, crop, pad, a.layer.as_real(a.get(-1, "fill_value"), "fill_value"))
+    y = resized(g, a.layer, value, word, size, [1, 1], wide)
     return Tensor(y, channels_first(4) if last else (0, 1, 2, 3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workers.formats.keras.read.layer import Layer, reads
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.read.windows import padding, spatial
@@ -74,18 +76,21 @@ def adaptive_pooling(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """Window i of n covers [floor(i * size / n), ceil((i + 1) * size / n))."""
     axes = _axes(layer)
     value, make = spatial(g, layer, x, axes)
-    want = layer.window("output_size", axes)
-    sizes = layer.fixed(g.shape(value)[2:])
-    average = "Average" in layer.kind
+    return make(adaptive(g, layer, value, layer.window("output_size", axes), "Average" in layer.kind))
+
+
+def adaptive(g: GraphBuilder, layer: Layer, value: Value, want: Sequence[int], average: bool) -> Value:
+    """The spatial axes of a value with channels in axis 1 in so many windows."""
+    axes, sizes = len(want), layer.fixed(g.shape(value)[2:])
     if all(size % to == 0 for size, to in zip(sizes, want, strict=True)):
         kernel = [size // to for size, to in zip(sizes, want, strict=True)]
         operator = "AveragePool" if average else "MaxPool"
-        return make(g.op(operator, value, kernel_shape=kernel, strides=kernel, pads=[0] * (2 * axes)))
+        return g.op(operator, value, kernel_shape=kernel, strides=kernel, pads=[0] * (2 * axes))
     if max(want) > 1024:
-        raise layer.unsupported(f"it pools to {want} windows of unequal size, more than onnxhub writes out")
+        raise layer.unsupported(f"it pools to {list(want)} windows of unequal size, more than onnxhub writes out")
     for axis, (size, to) in enumerate(zip(sizes, want, strict=True), 2):
         value = _uneven(g, value, axis, size, to, average)
-    return make(value)
+    return value
 
 
 def _uneven(g: GraphBuilder, x: Value, axis: int, size: int, to: int, average: bool) -> Value:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from workers.formats.keras.read.dense import floating
 from workers.formats.keras.read.layer import BOOL, F32, I32, I64, STRING, Array, Layer, reads, unwrapped
 from workers.formats.keras.read.normalization import along, axes_of
-from workers.formats.keras.read.resize import resized
+from workers.formats.keras.read.resize import resized, to_aspect
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.read.windows import spatial
 from workers.formats.layer import cast
@@ -79,16 +79,16 @@ def normalization(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
 
 @reads("Resizing")
 def resizing(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
-    for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"):
-        if layer.flag(key, False):
-            raise layer.unsupported(f"its option {key} has no counterpart in ONNX that computes the same")
+    """Images to a size; of the right aspect ratio first, where that is asked for."""
     x = floating(g, layer, x)
     value, make = spatial(g, layer, x, 2)
-    height, width = layer.integer("height"), layer.integer("width")
-    if min(height, width) < 1:
-        raise layer.malformed(f"its size is {height} x {width}")
+    size = [layer.integer("height"), layer.integer("width")]
+    if min(size) < 1:
+        raise layer.malformed(f"its size is {size[0]} x {size[1]}")
+    crop, pad = layer.flag("crop_to_aspect_ratio", False), layer.flag("pad_to_aspect_ratio", False)
+    value = to_aspect(g, layer, value, size, crop, pad, layer.real("fill_value", 0.0))
     word = layer.word("interpolation", "bilinear").lower()
-    return make(resized(g, layer, value, word, [height, width], [1, 1]))
+    return make(resized(g, layer, value, word, size, [1, 1], layer.flag("antialias", False)))
 
 
 @reads("CenterCrop", "RandomCrop")

@@ -26,5 +26,18 @@ reads.refuse(
     "a cell is no layer of its own; it is read inside an RNN layer", "LSTMCell", "GRUCell", "SimpleRNNCell",
     "StackedRNNCells", "ConvLSTM2DCell",
 )  # fmt: skip
-reads.refuse("it computes spectra whose windows and padding onnxhub does not write yet", "STFTSpectrogram",
-             "MelSpectrogram")  # fmt: skip
+reads.refuse("ONNX has no linear algebra beyond products and determinants", *(f"ops.{name}" for name in (
+    "Cholesky", "CholeskyInverse", "Eig", "Eigh", "Inv", "LuFactor", "Lstsq", "MatrixRank", "Pinv", "Qr", "SVD",
+    "Solve", "SolveTriangular",
+)))  # fmt: skip
+reads.refuse("it holds a function of Python's, which is never run", *(f"ops.{name}" for name in (
+    "AssociativeScan", "Cond", "ForiLoop", "Function", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop",
+)))  # fmt: skip
+_MOVED = "it samples images at computed places in a way that ONNX's GridSample does not"
+reads.refuse(_MOVED, *(f"ops.{name}" for name in (
+    "AffineTransform", "ElasticTransform", "MapCoordinates", "PerspectiveTransform", "ScaleAndTranslate",
+)))  # fmt: skip
+reads.refuse("its result has as many elements as the data happen to give, or their order is not fixed", "ops.Unique",
+             "ops.Argpartition", "ops.Histogram")  # fmt: skip
+reads.refuse("it searches step by step, which onnxhub does not write out", "ops.CTCDecode", "ops.CTCLoss", "ops.Gcd",
+             "ops.Lcm")  # fmt: skip

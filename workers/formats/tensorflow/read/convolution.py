@@ -21,7 +21,11 @@ class Layout:
     spatial: int
 
     def first(self, g: Builder, x: Value) -> Value:
-        """The tensor channels-first."""
+        """The tensor channels-first; of a sequence that was made a picture of one row, the sequence is transposed."""
+        node = x.producer() if self.last and self.spatial == 2 and x not in g.turned else None
+        axes = g.numbers(node.inputs[1]) if node is not None and node.op_type == "Unsqueeze" else None
+        if node is not None and node.inputs[0] is not None and axes in ((1,), (2,)):
+            return g.Unsqueeze(g.Transpose(node.inputs[0], perm=[0, 2, 1]), [axes[0] + 1])
         return g.Transpose(x, perm=[0, self.spatial + 1, *range(1, self.spatial + 1)]) if self.last else x
 
     def back(self, g: Builder, x: Value) -> Value:

@@ -105,6 +105,8 @@ def on_pairs(g: Builder, layer: Layer, rule: Rule, inputs: Sequence[Entity]) -> 
         return joined(g, layer, *sides)
     if op == "Cast":
         return rule(g, layer, parts(g, inputs[0])[0]) if not is_complex(layer) else inputs[0]
+    if op in ("Shape", "ShapeN", "Size", "Rank"):
+        return rule(g, layer, *(parts(g, x)[0] if is_pair(x) else x for x in inputs))
     found = [_of(g, layer, x) for x in inputs]
     if op == "Mul":
         return joined(g, layer, *_mul(g, layer, *found, g.Mul))

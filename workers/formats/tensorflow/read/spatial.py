@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.convolution import layout_of, same_pads
 from workers.formats.tensorflow.read.layer import Layer, Value, reads, whole
 from workers.formats.tensorflow.read.shape import reshaped
+from workers.hub.node import shape_of
 
 
 @reads("DepthToSpace")
@@ -109,38 +113,71 @@ def _batch_to_space(g: Builder, layer: Layer, x: Value, sizes: list[int], edges:
     return g.Slice(dilated, edges[0], ends, list(range(1, count + 1)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """A convolution of what SpaceToBatch spread, with what was moved along behind it."""
+
+    conv: ir.Node
+    padded: Value
+    blocks: tuple[int, ...]
+    chain: list[tuple[str, list[Value | None], dict[str, Any]]]
+
+
 def _dilated(g: Builder, x: Value, sizes: list[int]) -> Value | None:
     """SpaceToBatch, a convolution of stride 1 without padding, BatchToSpace: a dilated convolution.
 
     What stands between the convolution and here (its bias) has been moved along; the blocks are its dilations.
+    Sequences are pictures of one row on the way.
     """
+    found = _spread(g, x)
+    if found is None or list(found.blocks) != sizes or len(sizes) not in (1, 2):
+        return None
+    attributes = {key: attribute.value for key, attribute in found.conv.attributes.items()}
+    if attributes.get("auto_pad") or any(attributes["pads"]) or set(attributes["strides"]) != {1}:
+        return None
+    if set(attributes["dilations"]) != {1}:
+        return None
+    line = len(sizes) == 1 and len(shape_of(found.padded) or ()) == 3
+    if line:
+        image, full = g.Unsqueeze(g.Transpose(found.padded, perm=[0, 2, 1]), [2]), [1, *sizes]
+    else:
+        image, full = g.Transpose(found.padded, perm=[0, 3, 1, 2]), [*sizes, 1][:2]
+    result = _over_pads(g, image, found.conv.inputs[1:], {**attributes, "dilations": full})
+    for op_type, others, more in reversed(found.chain):
+        result = g.op(op_type, result, *others, **more)
+    return g.turn(result, [0, 2, 1] if line else [0, 2, 3, 1])
+
+
+def _spread(g: Builder, x: Value) -> _Spread | None:
     chain: list[tuple[str, list[Value | None], dict[str, Any]]] = []
     source, perm = g.turned.get(x, (x, ()))
     node = source.producer()
-    while node is not None and node.op_type in ("Add", "Relu", "BatchNormalization", "Clip", "Elu"):
+    while node is not None and node.op_type in ("Add", "Relu", "BatchNormalization", "Clip", "Elu", "Squeeze"):
         first = node.inputs[0]
         if first is None or any(value is not None and not g.is_const(value) for value in node.inputs[1:]):
             return None
         chain.append((node.op_type, list(node.inputs[1:]), {k: a.value for k, a in node.attributes.items()}))
         node = first.producer()
-    if node is None or node.op_type != "Conv" or perm != (0, 2, 3, 1) or len(sizes) not in (1, 2):
+    rows = [g.numbers(others[0]) for op_type, others, _ in chain if op_type == "Squeeze"]
+    if node is None or node.op_type != "Conv" or rows not in ([], [(2,)]):
         return None
-    entry = node.inputs[0].producer() if node.inputs[0] is not None else None
-    spread = entry.inputs[0] if entry is not None and entry.op_type == "Transpose" else None
-    attributes = {key: attribute.value for key, attribute in node.attributes.items()}
-    if attributes.get("auto_pad") or any(attributes["pads"]) or set(attributes["strides"]) != {1}:
+    if perm != ((0, 2, 1) if rows else (0, 2, 3, 1)):
         return None
+    spread = _behind(node.inputs[0], ("Unsqueeze", "Transpose") if rows else ("Transpose",))
     if spread is None or spread not in g.spread:
         return None
     padded, blocks = g.spread[spread]
-    full = sizes if len(sizes) == 2 else [sizes[0], 1]
-    if list(blocks) != sizes or set(attributes["dilations"]) != {1}:
-        return None
-    image = g.Transpose(padded, perm=[0, 3, 1, 2])
-    result = _over_pads(g, image, node.inputs[1:], {**attributes, "dilations": full})
-    for op_type, others, more in reversed(chain):
-        result = g.op(op_type, result, *others, **more)
-    return g.turn(result, [0, 2, 3, 1])
+    return _Spread(node, padded, blocks, chain)
+
+
+def _behind(value: Value | None, steps: Sequence[str]) -> Value | None:
+    """What stands behind nodes of these types."""
+    for op_type in steps:
+        node = value.producer() if value is not None else None
+        if node is None or node.op_type != op_type:
+            return None
+        value = node.inputs[0]
+    return value
 
 
 def _over_pads(g: Builder, image: Value, weights: object, attributes: dict[str, Any]) -> Value:

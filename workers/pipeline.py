@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from workers import __version__
 from workers.card import leave_card
-from workers.errors import ConversionError, UnsupportedConversion
+from workers.errors import ConversionError, UnsupportedConversion, UnsupportedOperators
 from workers.formats import all_formats, custom
 from workers.formats.contract import Evidence, Format, Reading, ReadRequest, WriteRequest
 from workers.formats.contract import Note as FormatNote
@@ -76,12 +76,13 @@ class Conversion:
 
 @dataclass(slots=True)
 class Opened:
-    """The upload after inspecting, sniffing and reading."""
+    """The upload after inspecting, sniffing and reading; ``texts`` are the user's own functions beside it."""
 
     upload: Upload
     format: Format
     evidence: Evidence
     reading: Reading
+    texts: tuple[UploadedFile, ...] = ()
 
 
 def convert(job: Conversion) -> Report:
@@ -154,14 +155,17 @@ def open_upload(job: Conversion, report: Report) -> Opened:
         if format.read is None:
             raise UnsupportedConversion(f"onnxhub writes {format.title} but cannot read it")
     with _stage(job, report, "read"):
-        with custom.use(functions):
-            reading = format.read(ReadRequest(upload, job.options, job.watch.progress))
+        try:
+            with custom.use(functions):
+                reading = format.read(ReadRequest(upload, job.options, job.watch.progress))
+        except UnsupportedOperators as error:
+            error.hint = error.hint or custom.HINT
+            raise
         unused = [
             FormatNote("unused-function", f"no layer was read by the function {name!r}", file)
             for name, file in functions.unused()
         ]
-        files = dict.fromkeys((*reading.files, *functions.files.values()))
-    return Opened(upload, format, evidence, replace(reading, files=tuple(files), notes=(*reading.notes, *unused)))
+    return Opened(upload, format, evidence, replace(reading, notes=(*reading.notes, *unused)), functions.texts)
 
 
 def _unpacked(job: Conversion) -> Upload:
@@ -258,17 +262,14 @@ def _write_report(job: Conversion, report: Report) -> None:
 
 
 def source_of(opened: Opened) -> Source:
-    used = {name: file for file in opened.upload.files for name in [file.name]}
+    named = {file.name: file for file in opened.upload.files}
+    used = [named[name] for name in opened.reading.files if name in named]
     return Source(
         format=opened.format.name,
         title=opened.format.title,
         version=opened.reading.version,
         evidence=opened.evidence.reason,
-        files=[
-            File(name=name, size=used[name].size, sha256=_digest(used[name].path))
-            for name in opened.reading.files
-            if name in used
-        ],
+        files=[File(name=file.name, size=file.size, sha256=_digest(file.path)) for file in (*used, *opened.texts)],
         notes=[_note(note) for note in opened.reading.notes],
     )
 

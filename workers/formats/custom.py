@@ -20,10 +20,14 @@ from workers.formats.layer import SourceLayer
 from workers.hub.functions import spell_out
 from workers.hub.graph import GraphBuilder, Value
 from workers.inspect.onnx_text import read_functions
-from workers.inspect.upload import Upload
+from workers.inspect.upload import Upload, UploadedFile
 
 ENDING = ".onnxtxt"
 LAYER = "layer:"
+HINT = (
+    "If you know what a layer computes, say so in ONNX: a file custom_ops.onnxtxt beside the model holds a function "
+    "for each such layer type (docs/custom-layers.md)."
+)
 KINDS = onnx.AttributeProto
 
 
@@ -49,16 +53,16 @@ class Call:
         self.used.add((function.domain, function.name))
         if len(inputs) + len(weights) != len(function.input):
             raise layer.malformed(
-                f"{self._shown} takes {len(function.input)} values ({', '.join(function.input)}); the layer has "
+                f"{self.shown} takes {len(function.input)} values ({', '.join(function.input)}); the layer has "
                 f"{len(inputs)} inputs and {len(weights)} weights"
             )
         attributes = {a.name: a for a in self._attributes(layer, settings or {})}
         results = spell_out(g, function, [*inputs, *weights], attributes, self.library)
-        layer.note("custom-layer", f"it was read by {self._shown}")
+        layer.note("custom-layer", f"{layer.name!r} was read by {self.shown}")
         return [value for value in results if value is not None]
 
     @property
-    def _shown(self) -> str:
+    def shown(self) -> str:
         return f"the function {self.function.name!r} of {self.file!r}"
 
     def _attributes(self, layer: SourceLayer, settings: Mapping[str, Any]) -> Iterator[onnx.AttributeProto]:
@@ -68,7 +72,7 @@ class Call:
                 if name in self.function.attribute:
                     known = ", ".join(sorted(map(str, settings))) or "none"
                     raise layer.malformed(
-                        f"{self._shown} asks for {name!r}, which is none of its settings ({known}); give it a default"
+                        f"{self.shown} asks for {name!r}, which is none of its settings ({known}); give it a default"
                     )
                 continue
             kind = wanted.get(name)
@@ -79,7 +83,7 @@ class Call:
             except (TypeError, ValueError, OverflowError):
                 words = KINDS.AttributeType.Name(kind).lower()
                 raise layer.malformed(
-                    f"its setting {name} is {str(settings[name])[:40]!r}; {self._shown} wants it as {words}"
+                    f"its setting {name} is {str(settings[name])[:40]!r}; {self.shown} wants it as {words}"
                 ) from None
 
 
@@ -119,11 +123,15 @@ def _as(kind: int, value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class CustomOps:
-    """The functions of an upload; ``used`` are those that some layer was read by."""
+    """The functions of an upload, by domain and name, and the names of the files that hold them.
+
+    ``used`` are those that some layer was read by; ``texts`` the files themselves.
+    """
 
     functions: Mapping[tuple[str, str], onnx.FunctionProto] = field(default_factory=dict)
     files: Mapping[tuple[str, str], str] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
+    texts: tuple[UploadedFile, ...] = ()
 
     def find(self, type: str, layer: str = "") -> Call | None:
         """The function for a layer of this type and name; one for the very layer comes first."""
@@ -176,4 +184,4 @@ def taken_from(upload: Upload) -> tuple[Upload, CustomOps]:
             functions[function.domain, function.name] = function
             files[function.domain, function.name] = file.name
     others = tuple(file for file in upload.files if file not in texts)
-    return Upload(others, upload.root), CustomOps(functions, files)
+    return Upload(others, upload.root), CustomOps(functions, files, texts=tuple(texts))

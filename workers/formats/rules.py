@@ -52,10 +52,12 @@ class Reads(Generic[Rule]):
 
     def find(self, type_: str, layer: str = "") -> Rule | None:
         """The rule for a layer of this type and name: the user's own function for it, or ours, or none."""
+        return self.of_user(type_, layer) or self.rules.get(type_)
+
+    def of_user(self, type_: str, layer: str) -> Rule | None:
+        """The user's own function for a layer, as a rule."""
         call = active().find(type_, layer)
-        if call is not None and self.users is not None:
-            return cast("Rule", partial(self.users, call))
-        return self.rules.get(type_)
+        return None if call is None or self.users is None else cast("Rule", partial(self.users, call))
 
     def why_not(self, type_: str) -> str:
         """Why ``type_`` is not read, in words for the user."""

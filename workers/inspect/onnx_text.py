@@ -14,7 +14,8 @@ from workers.errors import LimitExceeded, MalformedModel
 from workers.hub import IR_VERSION, OPSET
 from workers.inspect.upload import UploadedFile
 
-BYTES, DEPTH, FUNCTIONS, CALLS = 1 << 20, 32, 1000, 32
+BYTES, DEPTH, FUNCTIONS, NODES = 1 << 20, 32, 200, 100_000
+CALLING = -1
 # The parser takes functions behind a graph only. One line, so that those of its errors are one too high.
 GRAPH = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]> none () => () {{}}\n'
 HINT = (
@@ -31,7 +32,7 @@ def read_functions(file: UploadedFile, known: Mapping[Key, onnx.FunctionProto]) 
     text = _text(file)
     try:
         model = onnx.parser.parse_model(GRAPH + text)
-    except (onnx.parser.ParseError, ValueError) as error:
+    except (onnx.parser.ParseError, ValueError, IndexError, RuntimeError, OverflowError) as error:
         raise _damaged(file, *_place(error)) from error
     functions = list(model.functions)
     if not functions or model.graph.node:
@@ -45,9 +46,10 @@ def read_functions(file: UploadedFile, known: Mapping[Key, onnx.FunctionProto]) 
             raise _damaged(file, f"it defines the function {function.name!r} twice")
         library[key] = function
     others = {key: function for key, function in library.items() if key[0]}
+    sizes: dict[int, int] = {}
     for function in functions:
         _check(file, function, others)
-        _bound(file, function, others, 0)
+        _size(file, function, others, sizes)
     return functions
 
 
@@ -122,15 +124,25 @@ def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
             yield from _nodes(attribute.g.node)
 
 
-def _bound(
-    file: UploadedFile, function: onnx.FunctionProto, library: Mapping[Key, onnx.FunctionProto], depth: int
-) -> None:
-    """No function calls itself, by others or not."""
-    if depth > CALLS:
-        raise _damaged(file, f"the function {function.name!r} calls itself, or calls others {CALLS} deep")
-    for key in {(node.domain, node.op_type) for node in _nodes(function.node)}:
-        if key in library:
-            _bound(file, library[key], library, depth + 1)
+def _size(
+    file: UploadedFile, function: onnx.FunctionProto, library: Mapping[Key, onnx.FunctionProto], known: dict[int, int]
+) -> int:
+    """Nodes of the function with those of all that it calls. No function calls itself, by others or not."""
+    if known.get(id(function)) == CALLING:
+        raise _damaged(file, f"the function {function.name!r} calls itself")
+    if id(function) not in known:
+        known[id(function)] = CALLING
+        calls = [library.get((node.domain, node.op_type)) for node in _nodes(function.node)]
+        size = sum(1 if called is None else _size(file, called, library, known) for called in calls)
+        if size > NODES:
+            raise LimitExceeded(
+                "nodes",
+                f"the function {function.name!r} of {file.name!r} is {size:,} nodes",
+                limit=NODES,
+                file=file.name,
+            )
+        known[id(function)] = size
+    return known[id(function)]
 
 
 def _damaged(file: UploadedFile, words: str, line: int | None = None) -> MalformedModel:

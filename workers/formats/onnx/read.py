@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from workers.errors import AmbiguousFormat, MalformedModel, Unsupported, UnsupportedOperators, UnsupportedVersion
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.onnx.own import add_functions
 from workers.formats.onnx.recognise import is_model
 from workers.hub.external import Among
 from workers.hub.load import parse, to_ir
@@ -26,12 +27,13 @@ def read(request: ReadRequest) -> Reading:
     proto, weights = parse(file, store)
     _check_versions(proto, file.name)
     model = to_ir(proto, weights)
+    own = add_functions(model)
     _check_operators(model)
     used = tuple(dict.fromkeys((file.name, *store.used)))
     left = [other.name for other in request.upload.files if other.name not in used]
     notes = tuple(Note("unused-file", f"{name!r} is no part of the model", name) for name in left)
     version = f"IR {proto.ir_version}, opset {model.opset_imports.get('', 0)}"
-    return Reading(model, used, version, notes)
+    return Reading(model, used, version, (*own, *notes))
 
 
 def _model(files: tuple[UploadedFile, ...]) -> UploadedFile:

@@ -15,10 +15,18 @@ from workers.inspect.schema import Message
 @reads.by_users
 def own(call: Call, g: GraphBuilder, layer: Layer, *xs: Value) -> list[Value]:
     """Settings are the fields of the layer's own parameter messages, and what ``param_str`` of a Python layer says."""
-    blobs = [layer.weight(g, index, layer.array(index).shape, f"blob{index}") for index in range(len(layer.stored))]
+    blobs = [layer.weight(g, index, _shape(layer, index), f"blob{index}") for index in range(len(layer.stored))]
     settings = dict(_fields(layer.record))
     settings |= {key: value for key, value in _said(settings.get("param_str")).items() if key not in settings}
     return call(g, layer, xs, blobs, settings)
+
+
+def _shape(layer: Layer, index: int) -> tuple[int, ...]:
+    """A blob's shape; old files have four axes for all, the first of them 1."""
+    shape: tuple[int, ...] = layer.array(index).shape
+    while layer.stored[index].legacy and len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
 
 
 def _fields(record: Message) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from workers.formats.keras.read.elementwise import common
+from workers.formats.keras.read.known import fixed
 from workers.formats.keras.read.layer import DTYPES, F32, Layer, Result
 from workers.formats.keras.read.tensor import Order, Tensor, plain
 from workers.formats.layer import FLOATS, cast
@@ -41,8 +42,9 @@ class Arguments:
         self.name = name
 
     def get(self, place: int, *names: str, default: Any = None) -> Any:
+        own = self.layer.config if self.layer.kind.startswith("ops.") else {}
         for name in names:
-            for holder in (self.layer.kwargs, self.layer.config):
+            for holder in (self.layer.kwargs, own):
                 if holder.get(name) is not None:
                     return holder[name]
         if 0 <= place < len(self.layer.args) and self.layer.args[place] is not None:
@@ -88,7 +90,9 @@ class Arguments:
             raise self.layer.malformed("it has no tensors among its inputs")
         return [self.as_tensor(item, first.value.dtype) for item in items]
 
-    def pair(self, first: Sequence[str] = ("x1", "x", "a"), second: Sequence[str] = ("x2", "y", "b")) -> list[Tensor]:
+    def pair(
+        self, first: Sequence[str] = ("x1", "x", "a"), second: Sequence[str] = ("x2", "y", "b", "other")
+    ) -> list[Tensor]:
         """Two operands of one type, as Python's numbers and Keras' promotion make them."""
         a, b = self.get(0, *first), self.get(1, *second)
         if a is None or b is None:
@@ -104,13 +108,26 @@ class Arguments:
         return values[0]
 
     def plain(self, found: Any) -> Any:
-        """Shapes may be records of arrays; a tensor where a constant must stand is refused."""
+        """Shapes may be records of arrays, or computed from fixed ones; another tensor where a constant must stand is
+        refused."""
+        if isinstance(found, Tensor):
+            found = self._fixed(found)
+        if isinstance(found, list) and any(isinstance(item, Tensor) for item in found):
+            found = [self._fixed(item) if isinstance(item, Tensor) else item for item in found]
         if isinstance(found, Tensor) or (isinstance(found, list) and any(isinstance(item, Tensor) for item in found)):
             raise self.layer.unsupported("one of its arguments is computed where onnxhub needs a constant")
         if isinstance(found, dict) and "config" in found:
             found = found["config"]
             found = found.get("value", found) if isinstance(found, dict) else found
         return found
+
+    def constant(self, found: Tensor) -> Any:
+        """What a tensor is, where fixed shapes tell it."""
+        return fixed(found.plain(self.g))
+
+    def _fixed(self, found: Tensor) -> Any:
+        constant = self.constant(found)
+        return found if constant is None else constant
 
     def axes(self, x: Tensor, place: int, *names: str) -> list[int] | None:
         """Non-negative axes, None where none are given."""

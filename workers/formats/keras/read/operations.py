@@ -18,6 +18,8 @@ from workers.formats.keras.read import (
     operations_shape,
     operations_signal,
     operations_statistics,
+    operations_take,
+    tensorflow_operations,
 )
 from workers.formats.keras.read.activation import FUNCTIONS
 from workers.formats.keras.read.angles import angle
@@ -29,7 +31,7 @@ from workers.hub.graph import GraphBuilder, Operand
 
 FAMILIES = (
     operations_arrange, operations_image, operations_neural, operations_numeric, operations_reduce, operations_shape,
-    operations_signal, operations_statistics,
+    operations_signal, operations_statistics, operations_take, tensorflow_operations,
 )  # fmt: skip
 
 UNARY = {
@@ -184,7 +186,8 @@ def clip(g: GraphBuilder, a: Arguments) -> Result:
     """Bounds may be tensors."""
     x = a.tensor(0, "x", "t")
     bounds = (a.get(1, "x_min", "clip_value_min", "min_value"), a.get(2, "x_max", "clip_value_max", "max_value"))
-    plain_bounds = [bound if bound is None else unwrapped(bound) for bound in bounds]
+    plain_bounds = [None if bound is None or unwrapped(bound) in (math.inf, -math.inf) else unwrapped(bound)
+                    for bound in bounds]  # fmt: skip
     if all(bound is None or isinstance(bound, int | float) for bound in plain_bounds):
         return x.like(g.Clip(x.value, *(None if bound is None else a.layer.number(x, a.layer.as_real(bound, "bound"))
                                         for bound in plain_bounds)))  # fmt: skip

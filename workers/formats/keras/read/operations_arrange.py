@@ -84,7 +84,7 @@ def rot90(g: GraphBuilder, a: Arguments) -> Result:
 # --- diagonals -------------------------------------------------------------------------------------------------------
 
 
-def _diagonal(g: GraphBuilder, a: Arguments, x: Tensor, offset: int, one: int, two: int) -> Value:
+def diagonal_of(g: GraphBuilder, a: Arguments, x: Tensor, offset: int, one: int, two: int) -> Value:
     """Elements [i, i + offset] of two axes, as a last axis."""
     rest = [axis for axis in range(x.rank) if axis not in (one, two)]
     value = g.Transpose(x.plain(g), perm=[one, two, *rest])
@@ -101,7 +101,7 @@ def _diagonal(g: GraphBuilder, a: Arguments, x: Tensor, offset: int, one: int, t
 def diagonal(g: GraphBuilder, a: Arguments) -> Result:
     x = a.tensor(0, "x")
     one, two = (a.layer.axis(a.integer(place, f"axis{place - 1}", default=place - 2), x.rank) for place in (2, 3))
-    y = _diagonal(g, a, x, a.integer(1, "offset", default=0), one, two)
+    y = diagonal_of(g, a, x, a.integer(1, "offset", default=0), one, two)
     return plain(g.ReduceSum(y, [-1], keepdims=0) if a.name == "trace" else y)
 
 
@@ -110,7 +110,7 @@ def diag(g: GraphBuilder, a: Arguments) -> Result:
     """A matrix out of a vector, the diagonal out of a matrix."""
     x, k = a.tensor(0, "x", "v"), a.integer(1, "k", default=0)
     if x.rank == 2 and a.name == "diag":
-        return plain(_diagonal(g, a, x, k, 0, 1))
+        return plain(diagonal_of(g, a, x, k, 0, 1))
     row = g.Reshape(x.plain(g), [-1])
     count = g.Add(g.Shape(row), [abs(k)])
     hot = cast(g, g.EyeLike(g.ConstantOfShape(g.Concat(count, count, axis=0)), k=k), a.layer.element(x))

@@ -61,7 +61,7 @@ def _kernel(g: GraphBuilder, a: Arguments, place: int, axes: int, like: Value, *
 @operation("conv", "convolution", "conv1d", "conv2d", "conv3d")
 def conv(g: GraphBuilder, a: Arguments) -> Result:
     x, make, axes = spatial(g, a, "inputs", "input", "x")
-    kernel = _kernel(g, a, 1, axes, x, "kernel", "filters")
+    kernel = _kernel(g, a, 1, axes, x, "kernel", "filters", "filter")
     _, depth, *size = a.layer.fixed(g.shape(kernel))
     channels = a.layer.fixed(g.shape(x)[1:2])[0]
     if depth < 1 or channels % depth:
@@ -80,7 +80,7 @@ def _depthwise(g: GraphBuilder, a: Arguments, x: Value, axes: int, *names: str) 
         raise a.layer.malformed(f"its kernel has the shape {list(found.shape)}")
     turned = g.Transpose(found.plain(g), perm=[axes, axes + 1, *range(axes)])
     kernel = g.Reshape(turned, [channels * multiplier, 1, *size])
-    strides, dilations = window(a, axes, 1, "strides"), window(a, axes, 1, "dilation_rate", "dilations")
+    strides, dilations = window(a, axes, 1, "strides"), window(a, axes, 1, "dilation_rate", "dilations", "rate")
     return g.Conv(x, kernel, None, kernel_shape=size, strides=strides, dilations=dilations, group=channels,
                   **_padding(g, a, x, size, strides, dilations))  # fmt: skip
 
@@ -101,22 +101,25 @@ def separable_conv(g: GraphBuilder, a: Arguments) -> Result:
                        group=1))  # fmt: skip
 
 
-@operation("conv_transpose")
+@operation("conv_transpose", "conv1d_transpose", "conv2d_transpose", "conv3d_transpose")
 def conv_transpose(g: GraphBuilder, a: Arguments) -> Result:
     """Kernel [*window, out, in]."""
-    x, make, axes = spatial(g, a, "inputs")
-    found = floats(g, a.tensor(1, "kernel"))
+    x, make, axes = spatial(g, a, "inputs", "input", "x")
+    found = floats(g, a.tensor(1, "kernel", "filters", "filter"))
     *size, _, channels = a.layer.fixed(found.shape)
     if len(size) != axes or g.shape(x)[1] != channels:
         raise a.layer.malformed(f"its kernel has the shape {list(found.shape)}")
     if a.get(-1, "output_padding") is not None:
         raise a.layer.unsupported("it has an output_padding")
     kernel = g.Transpose(found.plain(g), perm=[axes + 1, axes, *range(axes)])
-    strides, dilations = window(a, axes, 1, "strides"), window(a, axes, 1, "dilation_rate")
+    strides, dilations = window(a, axes, 1, "strides"), window(a, axes, 1, "dilation_rate", "dilations")
     same = str(a.get(-1, "padding", default="valid")).lower() == "same"
     begin, end, extra = edges(g, a.layer, x, size, strides, dilations, same)
     y = g.ConvTranspose(x, kernel, None, kernel_shape=size, strides=strides, dilations=dilations, pads=[*begin, *end],
                         output_padding=extra if any(extra) else None, group=1)  # fmt: skip
+    wanted = a.get(-1, "output_shape")
+    if isinstance(wanted, list) and list(make(y).shape)[1:-1] != wanted[1:-1]:
+        raise a.layer.unsupported(f"its output shape {wanted} is not what its strides make of the input")
     return make(y)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from workers.formats.keras.read.arguments import Arguments, operation, promoted
 from workers.formats.keras.read.elementwise import common
 from workers.formats.keras.read.layer import F32, I32, I64, MAX_WINDOW, Result
-from workers.formats.keras.read.resize import resized, to_aspect
+from workers.formats.keras.read.resize import resized, to_aspect, to_computed
 from workers.formats.keras.read.tensor import Tensor, channels_first, plain
 from workers.formats.layer import cast
 from workers.hub.graph import GraphBuilder, Value
@@ -17,8 +17,9 @@ from workers.hub.graph import GraphBuilder, Value
 END = np.iinfo(np.int64).max
 
 
-def _x(a: Arguments) -> Tensor:
-    return a.tensor(0, "x", "input", "tensor", "value", "params", "image", "images", "a", "input_tensor")
+def source(a: Arguments) -> Tensor:
+    """What is moved, under the many names that it has."""
+    return a.tensor(0, "x", "input", "tensor", "value", "params", "reference", "image", "images", "a", "input_tensor")
 
 
 def target(g: GraphBuilder, a: Arguments, found: Any) -> Value | list[int]:
@@ -40,7 +41,7 @@ def target(g: GraphBuilder, a: Arguments, found: Any) -> Value | list[int]:
 @operation("reshape")
 def reshape(g: GraphBuilder, a: Arguments) -> Result:
     """A batch that is free and stands first, as None, is what is left over."""
-    x = _x(a)
+    x = source(a)
     shape = target(g, a, a.get(1, "newshape", "shape"))
     if isinstance(shape, list):
         if shape.count(-1) > 1:
@@ -54,7 +55,7 @@ def reshape(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("transpose", "permute_dimensions")
 def transpose(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     perm = a.axes(x, 1, "axes", "perm", "pattern") or list(reversed(range(x.rank)))
     if sorted(perm) != list(range(x.rank)):
         raise a.layer.malformed(f"its axes {perm} do not permute {x.rank} axes")
@@ -63,15 +64,15 @@ def transpose(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("swapaxes", "moveaxis")
 def moveaxis(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     perm = list(range(x.rank))
     if a.name == "swapaxes":
         one, two = (a.layer.axis(a.integer(place, f"axis{place}"), x.rank) for place in (1, 2))
         perm[one], perm[two] = perm[two], perm[one]
     else:
-        source, to = a.axes(x, 1, "source") or [], a.axes(x, 2, "destination") or []
-        rest = [axis for axis in perm if axis not in source]
-        for place, axis in sorted(zip(to, source, strict=True)):
+        begin, to = a.axes(x, 1, "source") or [], a.axes(x, 2, "destination") or []
+        rest = [axis for axis in perm if axis not in begin]
+        for place, axis in sorted(zip(to, begin, strict=True)):
             rest.insert(place, axis)
         perm = rest
     return Tensor(x.value, tuple(perm.index(axis) for axis in x.order))
@@ -79,7 +80,7 @@ def moveaxis(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("expand_dims")
 def expand_dims(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     found = a.layer.as_integers(a.plain(a.get(1, "axis")), "axis")
     rank = x.rank + len(found)
     return plain(g.Unsqueeze(x.plain(g), sorted(a.layer.axis(axis, rank) for axis in found)))
@@ -87,7 +88,7 @@ def expand_dims(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("squeeze")
 def squeeze(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     axes = a.axes(x, 1, "axis")
     if axes is None:
         axes = [axis for axis, size in enumerate(x.shape) if size == 1]
@@ -111,7 +112,7 @@ def stack(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("unstack")
 def unstack(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
     count = a.layer.size(x, axis)
     if count > 4096:
@@ -123,7 +124,7 @@ def unstack(g: GraphBuilder, a: Arguments) -> Result:
 @operation("split")
 def split(g: GraphBuilder, a: Arguments) -> Result:
     """Into equal parts; at places (Keras) or in sizes (TensorFlow)."""
-    x = _x(a)
+    x = source(a)
     found = a.plain(a.get(1, "indices_or_sections", "num_or_size_splits"))
     axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
     size = a.layer.size(x, axis)
@@ -144,124 +145,9 @@ def split(g: GraphBuilder, a: Arguments) -> Result:
     return [plain(part) for part in g.ops("Split", value, sizes, outputs=len(sizes), axis=axis)]
 
 
-# --- taking ----------------------------------------------------------------------------------------------------------
-
-
-@operation("getitem", "get_item")
-def getitem(g: GraphBuilder, a: Arguments) -> Result:
-    """numpy's basic indexing: integers, slices, an ellipsis, new axes."""
-    x = _x(a)
-    key = a.get(1, "key", "slice_spec")
-    items = key if isinstance(key, list) else [key]
-    kinds = [_kind(a, item) for item in items]
-    if kinds.count("ellipsis") > 1:
-        raise a.layer.malformed("it has two ellipses")
-    used = sum(kind in ("slice", "integer") for kind in kinds)
-    cuts: list[tuple[int, int, int, int]] = []
-    drop: list[int] = []
-    new: list[int] = []
-    axis, out = 0, 0
-    for kind, item in zip(kinds, items, strict=True):
-        if kind == "ellipsis":
-            skipped = x.rank - used
-            axis, out = axis + skipped, out + skipped
-        elif kind == "new":
-            new.append(out)
-            out += 1
-        else:
-            first, last, pace = _bounds(a, item) if kind == "slice" else (*_single(a, item), 1)
-            if (first, last, pace) != (0, END, 1):
-                cuts.append((first, last, pace, axis))
-            if kind == "integer":
-                drop.append(axis)
-            else:
-                out += 1
-            axis += 1
-    if axis > x.rank:
-        raise a.layer.malformed(f"it indexes {axis} of {x.rank} axes")
-    value = x.plain(g)
-    if cuts:
-        starts, stops, steps, axes = (list(column) for column in zip(*cuts, strict=True))
-        value = g.Slice(value, starts, stops, axes, steps)
-    value = g.Squeeze(value, drop) if drop else value
-    return plain(g.Unsqueeze(value, new) if new else value)
-
-
-def _kind(a: Arguments, item: Any) -> str:
-    if item is None:
-        return "new"
-    if isinstance(item, bool | Tensor):
-        raise a.layer.unsupported("it indexes by a tensor")
-    if isinstance(item, int):
-        return "integer"
-    if item == "Ellipsis" or (isinstance(item, dict) and item.get("class_name") == "__ellipsis__"):
-        return "ellipsis"
-    if isinstance(item, dict) and ("start" in item or item.get("class_name") in ("__slice__", "slice")):
-        return "slice"
-    raise a.layer.unsupported(f"it indexes by {str(item)[:40]!r}")
-
-
-def _bounds(a: Arguments, item: dict[str, Any]) -> tuple[int, int, int]:
-    item = item.get("config", item)
-    found = [None if item.get(key) is None else a.layer.as_integers(a.plain(item[key]), key)[0]
-             for key in ("start", "stop", "step")]  # fmt: skip
-    pace = 1 if found[2] is None else found[2]
-    if not pace:
-        raise a.layer.malformed("its slice has a step of 0")
-    low, high = (0, END) if pace > 0 else (-1, np.iinfo(np.int64).min)
-    return low if found[0] is None else found[0], high if found[1] is None else found[1], pace
-
-
-def _single(a: Arguments, item: int) -> tuple[int, int]:
-    first = a.layer.as_integers(item, "index")[0]
-    return first, END if first == -1 else first + 1
-
-
-@operation("take", "gather")
-def take(g: GraphBuilder, a: Arguments) -> Result:
-    x, indices = _x(a), a.tensor(1, "indices", like=I64)
-    if a.get(-1, "batch_dims"):
-        raise a.layer.unsupported("it takes by batch_dims")
-    found = a.get(2, "axis")
-    value = x.plain(g)
-    if found is None and a.name == "take":
-        value, axis = g.Reshape(value, [-1]), 0
-    else:
-        axis = a.layer.axis(a.integer(2, "axis", default=0), x.rank)
-    return plain(g.Gather(value, cast(g, indices.plain(g), I64), axis=axis))
-
-
-@operation("take_along_axis")
-def take_along_axis(g: GraphBuilder, a: Arguments) -> Result:
-    x, indices = _x(a), a.tensor(1, "indices", like=I64)
-    axes = a.axes(x, 2, "axis")
-    if axes is None:
-        flat = (g.Reshape(cast(g, indices.plain(g), I64), [-1]), g.Reshape(x.plain(g), [-1]))
-        return plain(g.GatherElements(flat[1], flat[0], axis=0))
-    places, value, axis = cast(g, indices.plain(g), I64), x.plain(g), axes[0]
-    if any(one != two for at, (one, two) in enumerate(zip(g.shape(value), g.shape(places), strict=True)) if at != axis):
-        # The axes beside the taken one broadcast.
-        parts = [g.Shape(places, start=at, end=at + 1) if at == axis or g.shape(places)[at] != 1
-                 else g.Shape(value, start=at, end=at + 1) for at in range(x.rank)]  # fmt: skip
-        places = g.Expand(places, g.Concat(*parts, axis=0))
-    return plain(g.GatherElements(value, places, axis=axis))
-
-
-@operation("slice")
-def slice_(g: GraphBuilder, a: Arguments) -> Result:
-    """Sizes of -1 take all that is left."""
-    x = a.tensor(0, "inputs", "input_", "x")
-    starts = a.layer.as_integers(a.plain(a.get(1, "start_indices", "begin")), "begin")
-    sizes = a.layer.as_integers(a.plain(a.get(2, "shape", "size")), "size")
-    if len(starts) != x.rank or len(sizes) != x.rank:
-        raise a.layer.malformed(f"it slices {len(starts)} of {x.rank} axes")
-    stops = [END if size == -1 else start + size for start, size in zip(starts, sizes, strict=True)]
-    return plain(g.Slice(x.plain(g), starts, stops, list(range(x.rank))))
-
-
 @operation("flip", "reverse")
 def flip(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     axes = a.axes(x, 1, "axis")
     axes = list(range(x.rank)) if axes is None else axes
     count = len(axes)
@@ -273,7 +159,7 @@ def flip(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("tile")
 def tile(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     repeats = target(g, a, a.get(1, "repeats", "multiples"))
     value = x.plain(g)
     if isinstance(repeats, list):
@@ -286,7 +172,7 @@ def tile(g: GraphBuilder, a: Arguments) -> Result:
 @operation("repeat")
 def repeat(g: GraphBuilder, a: Arguments) -> Result:
     """Every element so many times after itself."""
-    x = _x(a)
+    x = source(a)
     counts = a.layer.as_integers(a.plain(a.get(1, "repeats", "rep")), "repeats")
     axes = a.axes(x, 2, "axis")
     value = x.plain(g)
@@ -314,12 +200,12 @@ def repeat(g: GraphBuilder, a: Arguments) -> Result:
 @operation("broadcast_to")
 def broadcast_to(g: GraphBuilder, a: Arguments) -> Result:
     shape = target(g, a, a.get(1, "shape"))
-    return plain(g.Expand(_x(a).plain(g), shape))
+    return plain(g.Expand(source(a).plain(g), shape))
 
 
 @operation("pad")
 def pad(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     pairs = a.plain(a.get(1, "pad_width", "paddings"))
     mode = str(a.get(2, "mode", default="constant")).lower()
     modes = {"constant": "constant", "reflect": "reflect", "symmetric": "", "edge": "edge", "wrap": "wrap"}
@@ -350,7 +236,7 @@ def _mirrored(g: GraphBuilder, a: Arguments, x: Tensor, rows: list[list[int]]) -
 
 @operation("roll")
 def roll(g: GraphBuilder, a: Arguments) -> Result:
-    x = _x(a)
+    x = source(a)
     shifts = a.layer.as_integers(a.plain(a.get(1, "shift")), "shift")
     axes = a.axes(x, 2, "axis")
     value = x.plain(g)
@@ -377,31 +263,33 @@ def one_hot(g: GraphBuilder, a: Arguments) -> Result:
     x = a.tensor(0, "x", "indices")
     depth = a.integer(1, "num_classes", "depth")
     dtype = a.dtype(-1, "dtype") or F32
-    hot = np.asarray([0, 1]).astype(dtype.numpy())
+    hot = np.asarray([a.layer.as_real(a.get(place, key), key, default)
+                      for place, key, default in ((-1, "off_value", 0.0), (-1, "on_value", 1.0))])  # fmt: skip
+    hot = hot.astype(dtype.numpy())
     axis = a.integer(2, "axis", default=-1)
     return plain(g.OneHot(cast(g, x.plain(g), I64), np.asarray(depth), hot, axis=axis))
 
 
 @operation("shape")
 def shape(g: GraphBuilder, a: Arguments) -> Result:
-    found = g.Shape(_x(a).plain(g))
+    found = g.Shape(source(a).plain(g))
     return plain(cast(g, found, a.dtype(-1, "out_type") or I32))
 
 
 @operation("tril", "triu")
 def triangle(g: GraphBuilder, a: Arguments) -> Result:
-    return plain(g.Trilu(_x(a).plain(g), np.asarray(a.integer(1, "k", default=0)), upper=int(a.name == "triu")))
+    return plain(g.Trilu(source(a).plain(g), np.asarray(a.integer(1, "k", default=0)), upper=int(a.name == "triu")))
 
 
 @operation("ravel")
 def ravel(g: GraphBuilder, a: Arguments) -> Result:
-    return plain(g.Reshape(_x(a).plain(g), [-1]))
+    return plain(g.Reshape(source(a).plain(g), [-1]))
 
 
 @operation("depth_to_space", "space_to_depth")
 def depth_to_space(g: GraphBuilder, a: Arguments) -> Result:
     """Blocks of channels as pixels, the channels innermost (DCR)."""
-    x = _x(a)
+    x = source(a)
     if str(a.get(-1, "data_format", default="channels_last")) not in ("channels_last", "NHWC", "None"):
         raise a.layer.unsupported("it is channels-first")
     block = a.integer(1, "block_size")
@@ -414,17 +302,20 @@ def depth_to_space(g: GraphBuilder, a: Arguments) -> Result:
 @operation("resize")
 def resize(g: GraphBuilder, a: Arguments) -> Result:
     """Images to a size, between the centres of pixels."""
-    x = _x(a)
+    x = source(a)
     a.layer.rank(x, 4)
     if a.get(-1, "preserve_aspect_ratio"):
         raise a.layer.unsupported("it keeps the aspect ratio")
-    size = a.layer.as_integers(a.plain(a.get(1, "size")), "size")
     last = str(a.get(-1, "data_format", default="channels_last")) != "channels_first"
     value = x.first(g) if last else x.plain(g)
+    order = channels_first(4) if last else (0, 1, 2, 3)
+    word = str(a.get(2, "interpolation", "method", default="bilinear")).lower().rsplit(".", 1)[-1]
+    wanted = a.get(1, "size")
+    if isinstance(wanted, Tensor) and a.constant(wanted) is None:
+        return Tensor(to_computed(g, a.layer, value, word, cast(g, wanted.plain(g), I64)), order)
+    size = a.layer.as_integers(a.plain(wanted), "size")
     if len(size) != 2 or min(size) < 1:
         raise a.layer.malformed(f"its size is {size}")
-    word = str(a.get(2, "interpolation", "method", default="bilinear")).lower()
     crop, pad, wide = (bool(a.get(-1, key)) for key in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"))
     value = to_aspect(g, a.layer, value, size, crop, pad, a.layer.as_real(a.get(-1, "fill_value"), "fill_value"))
-    y = resized(g, a.layer, value, word, size, [1, 1], wide)
-    return Tensor(y, channels_first(4) if last else (0, 1, 2, 3))
+    return Tensor(resized(g, a.layer, value, word, size, [1, 1], wide), order)

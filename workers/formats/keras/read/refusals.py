@@ -31,7 +31,7 @@ reads.refuse("ONNX has no linear algebra beyond products and determinants", *(f"
     "Solve", "SolveTriangular",
 )))  # fmt: skip
 reads.refuse("it holds a function of Python's, which is never run", *(f"ops.{name}" for name in (
-    "AssociativeScan", "Cond", "ForiLoop", "Function", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop",
+    "AssociativeScan", "Cond", "ForiLoop", "Function", "JVP", "Map", "Scan", "VectorizedMap", "WhileLoop",
 )))  # fmt: skip
 _MOVED = "it samples images at computed places in a way that ONNX's GridSample does not"
 reads.refuse(_MOVED, *(f"ops.{name}" for name in (

@@ -73,6 +73,16 @@ def resized(
     return y
 
 
+def to_computed(g: GraphBuilder, layer: Layer, x: Value, word: str, size: Value) -> Value:
+    """To a size [2] that is known as the model runs: nearest or bilinear."""
+    if word not in ("nearest", "bilinear"):
+        raise layer.free(f"its {word} weights need the size")
+    more = {"nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"}, "bilinear": {"mode": "linear"}}[word]
+    sizes = g.Concat(g.Shape(x, start=0, end=2), size, axis=0)
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": "half_pixel", **more}
+    return g.op("Resize", x, None, None, sizes, **attributes)
+
+
 # Filters over (distance in pixels), with their reach: TensorFlow's scale_and_translate.
 def _lanczos(radius: float) -> Callable[[Array], Array]:
     return lambda x: np.where(np.abs(x) < radius, np.sinc(x) * np.sinc(x / radius), 0.0)

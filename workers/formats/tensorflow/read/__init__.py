@@ -19,9 +19,12 @@ from workers.formats.tensorflow.entry import Entry, entry_of
 from workers.formats.tensorflow.graph import attr
 from workers.formats.tensorflow.read import (
     activation,
+    audio,
     boxes,
     convolution,
+    counting,
     creation,
+    decoding,
     elementwise,
     graph,
     image,
@@ -32,15 +35,19 @@ from workers.formats.tensorflow.read import (
     own,
     pooling,
     quantization,
+    ragged,
     recurrent,
     reduction,
     refusals,
+    resampling,
     segments,
     sets,
     shape,
     signal,
     slicing,
+    solving,
     spatial,
+    special,
 )
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Entity, Shared, handles, reads
@@ -50,8 +57,9 @@ from workers.options import Options
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, boxes, convolution, creation, elementwise, graph, image, indexing, linear, lists, normalization, own,
-    pooling, quantization, recurrent, reduction, refusals, segments, sets, shape, signal, slicing, spatial,
+    activation, audio, boxes, convolution, counting, creation, decoding, elementwise, graph, image, indexing, linear,
+    lists, normalization, pooling, quantization, ragged, recurrent, reduction, refusals, resampling, segments, sets,
+    shape, signal, slicing, solving, spatial, special,
 )  # fmt: skip
 
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")

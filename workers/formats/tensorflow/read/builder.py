@@ -42,6 +42,7 @@ class Builder(GraphBuilder):
     def __init__(self, name: str = "model") -> None:
         super().__init__(name)
         self.root: Builder = self
+        self.unknown = 0
         self.outer: Builder | None = None
         self.known: dict[Value, Contents] = {}
         self.turned: dict[Value, tuple[Value, tuple[int, ...]]] = {}
@@ -190,11 +191,25 @@ class Builder(GraphBuilder):
     def _follow(self, op_type: str, values: list[Value | None], result: Value, attributes: Mapping[str, Any]) -> None:
         contents = follow(op_type, [self.contents(value) for value in values], attributes)
         if op_type == "Shape" and values[0] is not None:
-            dims = shape_of(values[0])
+            dims = self._named(values[0])
             if dims is not None:
                 contents = Contents(dims[attributes.get("start", 0) : attributes.get("end")])
         if contents is not None and len(contents.items) <= FOLLOWED:
             self.known[result] = contents
+
+    def _named(self, value: Value) -> tuple[Dim, ...] | None:
+        """The shape of a value; sizes that are not known get a name here, so that arithmetic with them is followed."""
+        dims = shape_of(value)
+        if dims is None or None not in dims:
+            return dims
+        found: list[Dim] = []
+        for dim in dims:
+            if dim is None:
+                self.root.unknown += 1
+                dim = f"size_{self.root.unknown}"
+            found.append(dim)
+        value.shape = ir.Shape(found)
+        return tuple(found)
 
     # --- layouts ------------------------------------------------------------------------------------------------------
 

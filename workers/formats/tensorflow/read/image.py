@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from workers.formats.tensorflow.dtypes import F32, I64
+from workers.formats.tensorflow.read import nearest as free_sizes
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, whole
 from workers.formats.tensorflow.tensors import Array
@@ -31,10 +32,14 @@ def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
         rows, columns = (
             cubic(int(a), b, corners, half) for a, b in zip(layer.sizes(x, 1, 3), target, strict=True)
         )  # fmt: skip
-        return _by_weights(g, x, rows, columns)
+        return by_weights(g, x, rows, columns)
     source = g.Transpose(x, perm=[0, 3, 1, 2])
     if mode != "nearest":
         source = cast(g, source, F32)
+    if mode != "linear" and not _as_resize(g, layer, source, size, mode, corners):
+        exact = free_sizes.nearest if mode == "nearest" else free_sizes.cubic
+        found = exact(g, layer, source, size, (corners, half and not corners))
+        return g.turn(_sized(g, layer, found, source, size), [0, 2, 3, 1])
     sizes = g.Concat(g.Shape(source, end=2), whole(g, size), axis=0)
     transform = "align_corners" if corners else "half_pixel" if half else "asymmetric"
     extra: dict[str, Any] = {}
@@ -46,10 +51,26 @@ def resize(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
     if mode == "cubic":
         extra = {"cubic_coeff_a": -0.5 if half else -0.75, "exclude_outside": int(half)}
     result = g.Resize(source, None, None, sizes, mode=mode, coordinate_transformation_mode=transform, **extra)
+    return g.turn(_sized(g, layer, result, source, size), [0, 2, 3, 1])
+
+
+def _as_resize(g: Builder, layer: Layer, source: Value, size: Value, mode: str, corners: bool) -> bool:
+    """Whether ONNX's Resize chooses the same cells, or weighs them alike: where one size is a multiple of the other."""
+    known = g.contents(size)
+    if known is None or len(known.items) != 2:
+        return False
+    pairs = list(zip(layer.shape(source)[2:], known.items, strict=True))
+    same = all(before is not None and before == after for before, after in pairs)
+    even = all(free_sizes.whole_ratio(*pair, of_two=mode == "cubic") for pair in pairs)
+    return same or (even and not corners)
+
+
+def _sized(g: Builder, layer: Layer, result: Value, source: Value, size: Value) -> Value:
+    """Say what is known of the size."""
     known, before = g.contents(size), layer.shape(source)
     if known is not None and len(known.items) == 2:
         g.reshaped(result, [before[0], before[1], *known.items])
-    return g.turn(result, [0, 2, 3, 1])
+    return result
 
 
 @reads("ResizeArea")
@@ -60,10 +81,10 @@ def resize_area(g: Builder, layer: Layer, x: Value, size: Value) -> Value:
         raise layer.unsupported(f"it resizes to or from more than {LARGEST} rows or columns")
     sources = layer.sizes(x, 1, 3)
     rows, columns = (_area(a, b, layer.flag("align_corners")) for a, b in zip(sources, target, strict=True))
-    return _by_weights(g, x, rows, columns)
+    return by_weights(g, x, rows, columns)
 
 
-def _by_weights(g: Builder, x: Value, rows: Array, columns: Array) -> Value:
+def by_weights(g: Builder, x: Value, rows: Array, columns: Array) -> Value:
     """Rows and columns as weighted sums of the source's."""
     pixels = cast(g, g.Transpose(x, perm=[0, 3, 1, 2]), F32)
     return g.turn(g.MatMul(rows, g.MatMul(pixels, g.constant(columns.T.copy()))), [0, 2, 3, 1])

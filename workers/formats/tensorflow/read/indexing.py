@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.formats.tensorflow.dtypes import F32, I32, I64
+from workers.formats.tensorflow.dtypes import BOOL, F32, I32, I64
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, vector, whole
 
@@ -68,6 +68,9 @@ def one_hot(g: Builder, layer: Layer, indices: Value, depth: Value, on: Value, o
     places = g.Where(inside, places, g.Mul(size, np.array([1], np.int64)))
     if layer.element(on) not in (F32, I64):
         hot = g.OneHot(places, size, np.array([0, 1], np.int64), axis=layer.i("axis", -1))
+        if layer.element(on) == BOOL:
+            flag = g.Equal(hot, np.array(1, np.int64))
+            return g.Or(g.And(flag, on), g.And(g.Not(flag), off))
         return g.Where(g.Equal(hot, np.array(1, np.int64)), on, off)
     values = g.Concat(g.Reshape(off, [1]), g.Reshape(on, [1]), axis=0)
     return g.OneHot(places, size, values, axis=layer.i("axis", -1))

@@ -126,6 +126,10 @@ class Layer(ValueLayer):
         found = self._get(key, "list")
         return [] if found is None else [float(item) for item in found.f]
 
+    def texts(self, key: str) -> list[bytes]:
+        found = self._get(key, "list")
+        return [] if found is None else [bytes(item) for item in found.s]
+
     def type_name(self, key: str, default: str = "DT_FLOAT") -> str:
         found = self._get(key, "type")
         return default if found is None else plain(found)

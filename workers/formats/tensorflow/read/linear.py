@@ -9,6 +9,7 @@ import numpy as np
 from workers.formats.tensorflow.dtypes import BOOL
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads, whole
+from workers.formats.tensorflow.read.solving import inverse
 from workers.formats.tensorflow.tensors import Array
 from workers.hub.elements import elements
 from workers.hub.node import shape_of
@@ -167,12 +168,12 @@ def diag(g: Builder, layer: Layer, x: Value) -> Value:
 
 @reads("MatrixInverse")
 def matrix_inverse(g: Builder, layer: Layer, x: Value) -> Value:
-    """Of 1 x 1 and 2 x 2 matrices by their formula; ONNX has no operator for larger ones."""
+    """Of 1 x 1 and 2 x 2 matrices by their formula, of larger ones by elimination."""
     size = layer.size(x, -1)
     if size == 1:
         return g.Reciprocal(x)
     if size != 2:
-        raise layer.unsupported(f"ONNX has no inverse of {size} x {size} matrices")
+        return inverse(g, layer, x)
     rank = len(layer.shape(x))
     a, b, c, d = (
         g.Slice(x, [row, column], [row + 1, column + 1], [rank - 2, rank - 1]) for row in (0, 1) for column in (0, 1)

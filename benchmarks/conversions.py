@@ -58,7 +58,7 @@ PEERS = {
     "tflite": (TF2ONNX,),
     "paddle": (PADDLE2ONNX, PADDLE2ONNX_OLD),
 }
-TIMEOUT, TICK = 300.0, 0.01
+TIMEOUT, TICK = 300.0, 0.02
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TELLING = re.compile(r"(?<!fatal)error|unsupported|not supported|failed|invalid|empty file", re.IGNORECASE)
 
@@ -81,7 +81,7 @@ def ours(case: Case, target: Path) -> list[str]:
     """The command line that a user types."""
     options = target.with_suffix(".json")
     options.write_text(json.dumps(case.facts.get("options", {})))
-    command = [sys.executable, "-m", "workers", "convert", *map(str, case.files), "--to", "onnx"]
+    command = [str(Path(sys.executable).with_name("onnxhub")), "convert", *map(str, case.files), "--to", "onnx"]
     return [*command, "--out", str(target.parent / "out"), "--options", str(options), "--verify", "none"]
 
 
@@ -117,17 +117,16 @@ def told(log: str) -> str:
 
 
 def watch(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
-    """Wait for the end: the sum of the peaks of the process and its descendants as last seen, and whether it hung."""
-    peaks: dict[int, int] = {}
+    """Wait for the end: the most memory that the process and its descendants had together, and whether it hung."""
+    peak = 0
     end, hung = time.monotonic() + TIMEOUT, False
     while process.poll() is None:
-        for pid in family(process.pid):
-            peaks[pid] = max(peaks.get(pid, 0), high_water(pid))
+        peak = max(peak, sum(map(memory, family(process.pid))))
         if time.monotonic() > end and not hung:
             hung = True
             os.killpg(process.pid, signal.SIGKILL)
         time.sleep(TICK)
-    return sum(peaks.values()), hung
+    return peak, hung
 
 
 def family(pid: int) -> list[int]:
@@ -141,13 +140,13 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def high_water(pid: int) -> int:
-    """Peak bytes of a process's own memory; nothing once it has ended."""
+def memory(pid: int) -> int:
+    """Resident bytes of a process, its share of those that several have; nothing once it has ended."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    _, _, rest = status.partition("VmHWM:")
+    _, _, rest = rollup.partition("\nPss:")
     return int(rest.split()[0]) * 1024 if rest else 0
 
 

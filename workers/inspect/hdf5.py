@@ -237,5 +237,14 @@ def open_hdf5(
         yield Hdf5File(source, handle, limits)
 
 
+def is_group(item: object) -> bool:
+    return isinstance(item, h5py.Group)
+
+
+def is_own(link: object) -> bool:
+    """Whether a link leads to an object of the file itself, and by no path."""
+    return isinstance(link, h5py.HardLink)
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-
-import h5py
+from typing import Any
 
 from workers.errors import ConversionError
 from workers.formats.contract import Evidence
 from workers.formats.keras.container import is_container
 from workers.formats.keras.stored import has_names
-from workers.inspect.hdf5 import SIGNATURE, open_hdf5
+from workers.inspect.hdf5 import SIGNATURE, is_group, is_own, open_hdf5
 from workers.inspect.kind import Kind
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
@@ -60,13 +59,13 @@ def _hdf5_kind(file: UploadedFile) -> Kind:
     return Kind(OTHER, "an HDF5 file that is not Keras'")
 
 
-def _has_vars(group: h5py.Group, depth: int = 0) -> bool:
+def _has_vars(group: Any, depth: int = 0) -> bool:
     """Whether one of the first groups holds ``vars``, as every layer of Keras 3 does."""
     for name in list(group)[:64]:
         link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
+        if not is_own(link):
             continue
-        if name == "vars" or (depth < 6 and isinstance(group[name], h5py.Group) and _has_vars(group[name], depth + 1)):
+        if name == "vars" or (depth < 6 and is_group(group[name]) and _has_vars(group[name], depth + 1)):
             return True
     return False
 

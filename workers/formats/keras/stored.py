@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import h5py
 import numpy as np
 
 from workers.errors import LimitExceeded, MalformedModel
-from workers.inspect.hdf5 import Dataset, Hdf5File
+from workers.inspect.hdf5 import Dataset, Hdf5File, is_group
 
 # An attribute as long as this is read; HDF5 splits longer ones, and so does Keras (name0, name1, ...).
 ATTRIBUTE = 256 << 20
@@ -66,7 +65,7 @@ def read_groups(opened: Hdf5File, root: str) -> list[tuple[str, list[Dataset]]]:
         path = f"{root}/{name}"
         with opened.guarded(path):
             inner = group[name]
-        if not isinstance(inner, h5py.Group):
+        if not is_group(inner):
             raise MalformedModel(f"{opened.source.name!r}: {path} is no group of weights", file=opened.source.name)
         groups.append((name, [_weight(opened, known, path, weight) for weight in names(opened, inner, "weight_names")]))
     return groups

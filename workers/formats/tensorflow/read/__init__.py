@@ -25,6 +25,7 @@ from workers.formats.tensorflow.read import (
     counting,
     creation,
     decoding,
+    dropout,
     elementwise,
     graph,
     image,
@@ -57,8 +58,8 @@ from workers.options import Options
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, audio, boxes, convolution, counting, creation, decoding, elementwise, graph, image, indexing, linear,
-    lists, normalization, pooling, quantization, ragged, recurrent, reduction, refusals, resampling, segments, sets,
+    activation, audio, boxes, convolution, counting, creation, decoding, dropout, elementwise, graph, image, indexing,
+    linear, lists, normalization, pooling, quantization, ragged, recurrent, reduction, refusals, resampling, segments, sets,
     shape, signal, slicing, solving, spatial, special,
 )  # fmt: skip
 
@@ -72,9 +73,15 @@ def read(request: ReadRequest) -> Reading:
     if not request.options.dynamic_batch:
         _fix(entry, request.options)
     run, builder, notes = _read(source, entry, request)
-    notes = [*source.notes, *entry.notes, *run.shared.notes, *notes]
     sweep(builder)
+    told = [note for note in run.shared.notes if note.code != "random" or _draws(builder.graph)]
+    notes = [*source.notes, *entry.notes, *told, *notes]
     return Reading(builder.model(), source.files, source.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
+
+
+def _draws(graph_: ir.Graph) -> bool:
+    """Whether random numbers are still drawn."""
+    return any(node.op_type.startswith("Random") or node.op_type == "Multinomial" for node in graph_.all_nodes())
 
 
 def _fix(entry: Entry, options: Options) -> None:

@@ -20,7 +20,7 @@ SAME = {
     "Tan": "Tan", "Asin": "Asin", "Acos": "Acos", "Atan": "Atan", "Sinh": "Sinh", "Cosh": "Cosh", "Asinh": "Asinh",
     "Acosh": "Acosh", "Atanh": "Atanh", "Abs": "Abs", "Neg": "Neg", "Sign": "Sign", "Mish": "Mish",
 }  # fmt: skip
-ROUNDING = {"Floor": "Floor", "Ceil": "Ceil", "Round": "Round", "Rint": "Round"}
+ROUNDING = {"Ceil": "Ceil", "Round": "Round", "Rint": "Round"}
 INTEGRAL = ("Abs", "Neg", "Sign", "Relu")
 
 

@@ -38,8 +38,16 @@ def _elementwise(function: Callable[[Dim, Dim], Dim]) -> Follow:
 
 
 def _extreme(choose: Callable[[int, int], int]) -> Follow:
+    """The larger or smaller of two sizes; a free axis has one place at least."""
+
     def one(a: Dim, b: Dim) -> Dim:
-        return choose(a, b) if isinstance(a, int) and isinstance(b, int) else a if a is not None and a == b else None
+        if isinstance(a, int) and isinstance(b, int):
+            return choose(a, b)
+        if isinstance(a, int) and isinstance(b, str) and a <= 1:
+            return b if choose(0, 1) else a
+        if isinstance(b, int) and isinstance(a, str) and b <= 1:
+            return a if choose(0, 1) else b
+        return a if a is not None and a == b else None
 
     return _elementwise(one)
 

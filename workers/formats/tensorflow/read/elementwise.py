@@ -11,12 +11,12 @@ from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
 
 SAME = {
-    "Add": "Add", "AddV2": "Add", "Sub": "Sub", "Mul": "Mul", "RealDiv": "Div", "LogicalAnd": "And",
+    "Add": "Add", "AddV2": "Add", "Sub": "Sub", "RealDiv": "Div", "LogicalAnd": "And",
     "LogicalOr": "Or", "LogicalXor": "Xor", "BitwiseAnd": "BitwiseAnd", "BitwiseOr": "BitwiseOr",
     "BitwiseXor": "BitwiseXor",
 }  # fmt: skip
 COMPARE = {
-    "Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Less": "Less", "LessEqual": "LessOrEqual",
+    "Greater": "Greater", "Less": "Less", "LessEqual": "LessOrEqual",
     "Equal": "Equal",
 }  # fmt: skip
 

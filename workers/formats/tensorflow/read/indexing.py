@@ -62,6 +62,8 @@ def tensor_scatter(g: Builder, layer: Layer, x: Value, indices: Value, updates: 
 def one_hot(g: Builder, layer: Layer, indices: Value, depth: Value, on: Value, off: Value) -> Value:
     """An index out of range is off everywhere; ONNX counts negative ones from the end, so they are sent out."""
     size = vector(g, depth)
+    if not layer.shape(indices):
+        return g.Squeeze(one_hot(g, layer, g.Unsqueeze(indices, [0]), depth, on, off), [0])
     places = whole(g, indices)
     places = g.Where(g.Less(places, np.array(0, np.int64)), np.array(2**31, np.int64), places)
     inside = g.Less(places, size)

@@ -40,7 +40,9 @@ from workers.formats.tensorflow.read.ports import PORTS
 from workers.formats.tensorflow.tensors import array_of
 
 _SIGNATURES: dict[Rule, Signature] = {}
-EXACT = frozenset({"Cast", "Reshape", "Transpose", "Identity", "Squeeze", "ExpandDims", "Shape", "ShapeN", "Size", "Rank"})
+EXACT = frozenset(
+    {"Cast", "Reshape", "Transpose", "Identity", "Squeeze", "ExpandDims", "Shape", "ShapeN", "Size", "Rank"}
+)
 """Operators that leave the numbers as they are, or turn them into others themselves."""
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 DEPTH = 64

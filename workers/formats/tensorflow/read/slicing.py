@@ -172,11 +172,25 @@ def reverse_sequence(g: Builder, layer: Layer, x: Value, lengths: Value) -> Valu
 
 @reads("Roll")
 def roll(g: Builder, layer: Layer, x: Value, shifts: Value, axes: Value) -> Value:
-    numbers = layer.integers(g, shifts, "its shift")
-    for shift, place in zip(numbers, layer.integers(g, axes, "its axis"), strict=True):
+    places, numbers = layer.integers(g, axes, "its axis"), g.numbers(shifts)
+    if numbers is None or not all(isinstance(layer.shape(x)[place], int) for place in places):
+        return _rolled(g, layer, x, whole(g, shifts), places)
+    for shift, place in zip(numbers, places, strict=True):
         axis = layer.axis(place, len(layer.shape(x)))
         size = layer.size(x, axis)
         cut = -shift % size if size else 0
         if cut:
             x = g.Concat(g.Slice(x, [cut], [FAR], [axis]), g.Slice(x, [0], [cut], [axis]), axis=axis)
+    return x
+
+
+def _rolled(g: Builder, layer: Layer, x: Value, shifts: Value, places: list[int]) -> Value:
+    """Axes of free sizes, or by shifts that are computed; ONNX's Mod has the sign of the divisor."""
+    flat = g.Reshape(shifts, [-1])
+    for index, place in enumerate(places):
+        axis = layer.axis(place, len(layer.shape(x)))
+        size = g.Shape(x, start=axis, end=axis + 1)
+        cut = g.Mod(g.Neg(g.Slice(flat, [index], [index + 1])), size)
+        turned = g.Concat(g.Slice(x, cut, [FAR], [axis]), g.Slice(x, [0], cut, [axis]), axis=axis)
+        x = g.reshaped(turned, layer.shape(x))
     return x

@@ -47,6 +47,9 @@ def random(g: Builder, layer: Layer, dims: Value) -> Value:
         drawn = g.RandomUniformLike(zeros, dtype=1, low=0.0, high=1.0)
     else:
         drawn = g.RandomNormalLike(zeros, dtype=1, mean=0.0, scale=1.0)
+    known = g.contents(dims)
+    if known is not None and not known.scalar:
+        drawn = g.reshaped(drawn, known.items)
     if layer.type == "TruncatedNormal":
         drawn = g.Clip(drawn, np.float32(-2), np.float32(2))
     return cast(g, drawn, layer.dtype("dtype"))

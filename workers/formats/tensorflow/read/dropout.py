@@ -32,7 +32,7 @@ def _drawn(g: Builder, x: Value | None) -> bool:
 def greater_equal(g: Builder, layer: Layer, x: Value, y: Value) -> Value:
     """What is drawn from [0, 1) is never below a rate of 0."""
     if _number(g, y) <= 0 and _drawn(g, x):
-        return g.Expand(np.array(True), g.Shape(x))
+        return g.reshaped(g.Expand(np.array(True), g.Shape(x)), layer.shape(x))
     return g.GreaterOrEqual(x, y)
 
 
@@ -44,7 +44,7 @@ def floor(g: Builder, layer: Layer, x: Value) -> Value:
         for keep, noise in (node.inputs, node.inputs[::-1]):
             number = _number(g, keep)
             if number.is_integer() and _drawn(g, noise):
-                return g.Expand(layer.number(x, number), g.Shape(x))
+                return g.reshaped(g.Expand(layer.number(x, number), g.Shape(x)), layer.shape(x))
     return g.Floor(x) if layer.is_float(x) else x
 
 

@@ -34,8 +34,22 @@ def _pool(
     return form.back(g, result)
 
 
+def _over_channels(g: Builder, layer: Layer, x: Value, ksize: list[int], strides: list[int]) -> Value | None:
+    """The largest of every few neighbouring channels (maxout): such windows stand side by side and fill the channels."""
+    if layer.type != "MaxPool" or ksize != strides or ksize[:3] != [1, 1, 1] or layer.s("data_format") == "NCHW":
+        return None
+    channels = layer.size(x, 3)
+    if ksize[3] < 2 or channels % ksize[3]:
+        return None
+    split = g.Reshape(x, [0, 0, 0, channels // ksize[3], ksize[3]])
+    return g.ReduceMax(split, [4], keepdims=0)
+
+
 @reads("MaxPool", "MaxPool3D", "AvgPool", "AvgPool3D")
 def pool(g: Builder, layer: Layer, x: Value) -> Value:
+    maxout = _over_channels(g, layer, x, layer.ints("ksize"), layer.ints("strides"))
+    if maxout is not None:
+        return maxout
     spatial = 3 if layer.type.endswith("3D") else 2
     average = layer.type.startswith("Avg")
     return _pool(g, layer, x, spatial, average, layer.ints("ksize"), layer.ints("strides"))

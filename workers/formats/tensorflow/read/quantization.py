@@ -87,14 +87,21 @@ def quantize_v2(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> 
     if kind not in (U8, I8):
         raise layer.unsupported(f"it makes {kind.name} numbers")
     scale, offset = _linear(layer, kind, *_range(layer, g, low, high))
-    steps = g.Div(g.Sub(x, np.float32(offset)) if offset else x, np.float32(scale))
+    steps = _steps(g, layer, x, scale, offset)
+    ends = np.iinfo(kind.numpy())
+    held = g.Clip(steps, np.float32(ends.min), np.float32(ends.max))
+    return [g.Cast(cast(g, held, I32), to=int(kind)), low, high]
+
+
+def _steps(g: Builder, layer: Layer, x: Value, scale: float, offset: float) -> Value:
+    """TensorFlow multiplies by the inverse; MIN_FIRST takes whole steps off behind the rounding."""
+    inverse, first = np.float32(1 / scale) if scale else np.float32(0), layer.s("mode") == "MIN_FIRST"
+    steps = g.Mul(g.Sub(x, np.float32(offset)) if offset and not first else x, inverse)
     if layer.s("round_mode", "HALF_AWAY_FROM_ZERO") == "HALF_TO_EVEN":
         steps = g.Round(steps)
     else:
         steps = g.Mul(g.Sign(steps), g.Floor(g.Add(g.Abs(steps), np.float32(0.5))))
-    ends = np.iinfo(kind.numpy())
-    held = g.Clip(steps, np.float32(ends.min), np.float32(ends.max))
-    return [g.Cast(cast(g, held, I32), to=int(kind)), low, high]
+    return g.Sub(steps, np.float32(np.round(offset / scale))) if first and scale else steps
 
 
 @reads("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4")
@@ -102,11 +109,28 @@ def quantize_and_dequantize(g: Builder, layer: Layer, x: Value, low: Value, high
     """In the symmetric way: one scale, zero stays zero."""
     count = layer.integers(g, bits[0], "the number of bits")[0] if bits else layer.i("num_bits", 8)
     signed = layer.flag("signed_input", True)
-    if layer.i("axis", -1) != -1 or not layer.flag("range_given"):
-        raise layer.unsupported("its range is not given, or is one for every channel")
-    ends = _range(layer, g, low, high)
+    if layer.i("axis", -1) != -1:
+        raise layer.unsupported("it has a range of its own for every channel")
     top = 2 ** (count - 1) - 1 if signed else 2**count - 1
     least = (-top if layer.flag("narrow_range") else -top - 1) if signed else 0
+    if not layer.flag("range_given", layer.type == "QuantizeAndDequantizeV4"):
+        return _by_own_range(g, layer, x, least, top)
+    ends = _range(layer, g, low, high)
     factor = min(top / ends[1] if ends[1] > 0 else np.inf, least / ends[0] if signed and ends[0] < 0 else np.inf)
     held = g.Clip(x, np.float32(least / factor), np.float32(top / factor))
-    return g.Div(g.Round(g.Mul(held, np.float32(factor))), np.float32(factor))
+    return g.Div(_rounded(g, layer, g.Mul(held, np.float32(factor))), np.float32(factor))
+
+
+def _rounded(g: Builder, layer: Layer, x: Value) -> Value:
+    return g.Floor(g.Add(x, np.float32(0.5))) if layer.s("round_mode") == "HALF_UP" else g.Round(x)
+
+
+def _by_own_range(g: Builder, layer: Layer, x: Value, least: int, top: int) -> Value:
+    """The smallest and largest element are the range; the side that needs the smaller scale decides."""
+    sides = [g.ReduceMax(x, keepdims=0)] + ([g.ReduceMin(x, keepdims=0)] if least else [])
+    shares = []
+    for end, step in zip(sides, (top, least), strict=False):
+        share = g.Div(layer.number(x, step), end)
+        shares.append(g.Where(g.Greater(share, layer.number(x, 0)), share, layer.number(x, np.finfo(np.float32).max)))
+    factor = g.Min(*shares) if len(shares) > 1 else shares[0]
+    return g.Div(_rounded(g, layer, g.Mul(x, factor)), factor)

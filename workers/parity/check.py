@@ -24,6 +24,7 @@ from workers.report.text import number
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
+Shapes = dict[str, list[int]]
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -93,7 +94,8 @@ def compare_runs(
 
     ``verified`` when all outputs agree (``round_trip`` when the reference is not ``independent`` of our own code);
     ``mismatched`` when one disagrees, but with ``doubts`` about a runtime that proves nothing and is ``unverified``, as
-    it is when a runtime refuses. A sample that both sides refuse counts for nothing as long as others were compared.
+    it is when a runtime refuses. A sample that both sides refuse counts for nothing as long as others were compared; so
+    does one of sizes that only the reference refuses, for source files may be bound to theirs: the reason tells it.
     """
     tally = _Tally()
     for done, sample in enumerate(samples):
@@ -121,6 +123,7 @@ class _Tally:
     failed: list[tuple[str, Metrics]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     both_refuse: list[str] = field(default_factory=list)
+    without_reference: list[tuple[Shapes, str]] = field(default_factory=list)
     unheld: set[str] = field(default_factory=set)
     bounds: list[Tolerance] = field(default_factory=list)
     finite: bool = False
@@ -135,12 +138,14 @@ def _hold(
     own: Mapping[str, Tolerance],
 ) -> None:
     """Compare one sample, or note who refused it."""
+    shapes = {name: list(array.shape) for name, array in sample.inputs.items()}
     wanted, why_not = _outputs(reference, sample)
     got, why_neither = _outputs(result, sample)
     if wanted is None and got is None:
         tally.both_refuse.append(f"{sample.name} ({why_neither})")
     elif wanted is None:
-        tally.refusals.append(f"{reference.title} did not run the sample {sample.name}: {why_not}")
+        words = f"{reference.title} did not run the sample {sample.name}: {why_not}"
+        tally.without_reference.append((shapes, words))
     elif got is None:
         tally.refusals.append(f"{result.title} did not run the sample {sample.name}: {why_neither}")
     elif not wanted:
@@ -154,7 +159,6 @@ def _hold(
         tally.bounds += [tolerance_for(array.dtype, own.get(name, tolerance)) for name, array in wanted.items()]
         tally.finite |= any(_has_finite(array) for array in wanted.values())
         tally.unheld |= set(got) - set(wanted)
-        shapes = {name: list(array.shape) for name, array in sample.inputs.items()}
         tally.samples.append(
             SampleReport(name=sample.name, origin=sample.origin, seed=sample.seed, shapes=shapes, tensors=tensors)
         )
@@ -180,8 +184,9 @@ def _verdict(tally: _Tally, doubts: Sequence[str], independent: bool) -> tuple[V
         if not doubts:
             return "mismatched", words
         return "unverified", f"{words}. This proves nothing, because {'; '.join(doubts)}"
-    if tally.refusals:
-        return "unverified", _few(tally.refusals)
+    refusals = [*tally.refusals, *_unexcused(tally)]
+    if refusals:
+        return "unverified", _few(refusals)
     if not tally.samples:
         refused = f"every sample was refused: {_few(tally.both_refuse)}" if tally.both_refuse else "there was no sample"
         return "unverified", refused
@@ -191,6 +196,12 @@ def _verdict(tally: _Tally, doubts: Sequence[str], independent: bool) -> tuple[V
             "the outputs hold nothing but NaN and Inf on every sample, so their agreement means nothing",
         )
     return ("verified" if independent else "round_trip"), _reservations(tally)
+
+
+def _unexcused(tally: _Tally) -> list[str]:
+    """Refusals of the reference that sizes do not explain: samples of the same sizes were compared, or none at all."""
+    compared = [sample.shapes for sample in tally.samples]
+    return [words for shapes, words in tally.without_reference if not compared or shapes in compared]
 
 
 def _failures(failed: Sequence[tuple[str, Metrics]]) -> str:
@@ -219,6 +230,8 @@ def _reservations(tally: _Tally) -> str:
         words.append(f"no reference for the output {_few(sorted(map(repr, tally.unheld)), ', ')}")
     if tally.both_refuse:
         words.append(f"refused by both runtimes, so not compared: {_few(tally.both_refuse)}")
+    if tally.without_reference:
+        words.append(f"not compared at other sizes: {_few([told for _, told in tally.without_reference])}")
     return "; ".join(words)
 
 

@@ -110,6 +110,28 @@ def test_a_refusal_of_one_sample_is_not_made_good_by_the_others() -> None:
     assert found.verdict == "unverified" and "batch = 3: baked batch" in found.reason
 
 
+def test_sizes_that_only_the_reference_refuses_are_told_and_the_verdict_rests_on_the_others() -> None:
+    found = hold(refusing("baked batch", at=6), double)
+    assert found.verdict == "verified" and [sample.name for sample in found.samples] == ["drawn 1"]
+    assert found.reason == "not compared at other sizes: OpenCV did not run the sample batch = 3: baked batch"
+    assert hold(refusing("baked batch", at=6), double, independent=False).verdict == "round_trip"
+    assert hold(refusing("baked batch", at=6), off(1.0)).verdict == "mismatched"
+
+
+def test_a_reference_that_refuses_one_of_two_samples_of_equal_sizes_leaves_it_unverified() -> None:
+    calls = iter([True, False])
+
+    def once(inputs: Arrays) -> Arrays:
+        if not next(calls):
+            raise RuntimeRefused("out of memory")
+        return double(inputs)
+
+    samples = [SAMPLES[0], Sample("drawn 2", "drawn", {"x": X + 1}, seed=0)]
+    found = compare_runs("hub", Runs("OpenCV", once), Runs("onnxruntime", double), samples)
+    assert found.verdict == "unverified"
+    assert found.reason == "OpenCV did not run the sample drawn 2: out of memory"
+
+
 def test_a_sample_that_both_refuse_is_reported_and_does_not_count() -> None:
     found = hold(refusing("only 6", at=6), refusing("only six", at=6))
     assert found.verdict == "verified"

@@ -66,12 +66,21 @@ def frozen(files: "list[Path]", prefix: Path, options: "dict[str, Any]") -> str:
 
 
 def convert_keras(target: str, files: "list[Path]") -> None:
-    """``from_keras`` takes models of Keras 2, which tf_keras loads."""
+    """``from_keras`` takes models of Keras 2, which tf_keras loads; those of Keras 3 go by a SavedModel."""
     import tf2onnx
-    import tf_keras
 
     whole = [path for path in files if path.suffix in (".h5", ".keras")]
     architecture = [path for path in files if path.suffix == ".json"]
+    if whole[0].suffix == ".keras":
+        import keras
+
+        folder = tempfile.mkdtemp()
+        keras.models.load_model(whole[0], compile=False).export(folder)
+        sys.argv = ["tf2onnx.convert", "--saved-model", folder, "--opset", OPSET, "--output", target]
+        tf2onnx.convert.main()
+        return
+    import tf_keras
+
     if architecture:
         model = tf_keras.models.model_from_json(architecture[0].read_text())
         model.load_weights(whole[0])

@@ -1,6 +1,7 @@
 """Child processes with limits: every step that touches an uploaded file runs in one.
 
 ``run(argv, ...)`` starts a program in the jail of ``jail.py`` and watches it; the ``Outcome`` says how it ended.
+``forked.run`` and the ``zygote`` do the same with a function in a forked child.
 """
 
 from workers.sandbox.outcome import Limits, Outcome, held

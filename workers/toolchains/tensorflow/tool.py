@@ -372,10 +372,11 @@ def run_tflite(request, arrays):
         return {"output_names": names, "seconds": seconds}, [outputs[name] for name in names]
     places = interpreter.get_input_details()
     given = in_order(places, arrays)
+    details = interpreter.get_output_details()
+    fixed = fixed_outputs(places, given, details)
     for place, array in zip(places, given, strict=True):
         interpreter.resize_tensor_input(place["index"], array.shape)
     interpreter.allocate_tensors()
-    details = interpreter.get_output_details()
     names = request.get("output_names") or [detail["name"] for detail in details]
     by_name = {detail["name"]: detail["index"] for detail in details}
     if len(by_name) != len(details) or not set(names) <= set(by_name):
@@ -392,7 +393,30 @@ def run_tflite(request, arrays):
         return [interpreter.get_tensor(index) for index in indices]
 
     outputs, seconds = timed(options, once)
+    for output, index in zip(outputs, indices, strict=True):
+        if output.shape == fixed.get(index):
+            raise Refused("unsupported", "its sizes are fixed: with another batch an output stays %s" % (output.shape,))
     return {"output_names": names, "seconds": seconds}, outputs
+
+
+def fixed_outputs(places, given, details):
+    """Shapes of outputs by index that would prove, were they kept, that the model cuts a batch it was not made for.
+
+    Sizes written into a slice do so without a word when an input is given another batch than the file's.
+    """
+    resized = [
+        place
+        for place, array in zip(places, given, strict=True)
+        if len(array.shape) > 1 and array.shape[0] != place["shape"][0] and place["shape_signature"][0] >= 0
+    ]
+    if not resized:
+        return {}
+    batch = resized[0]["shape"][0]
+    return {
+        detail["index"]: tuple(detail["shape"])
+        for detail in details
+        if len(detail["shape"]) > 1 and detail["shape"][0] == batch
+    }
 
 
 def in_order(places, arrays):

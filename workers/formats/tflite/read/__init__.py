@@ -10,6 +10,7 @@ from workers.formats.free_axes import FreeAxis, fixed_batch, needs_size
 from workers.formats.tflite.file import Model, load
 from workers.formats.tflite.read import (
     activation,
+    audio,
     control,
     convolution,
     custom,
@@ -38,8 +39,8 @@ from workers.hub.provenance import COARSE_SOURCE
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, control, convolution, custom, dense, detection, elementwise, indexing, own, pooling, quantization,
-    recurrent, reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
+    activation, audio, control, convolution, custom, dense, detection, elementwise, indexing, own, pooling,
+    quantization, recurrent, reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
 )  # fmt: skip
 APPLIED = ("input_shapes", "inputs", "outputs", "signature", "dequantize")
 
@@ -59,17 +60,17 @@ def read(request: ReadRequest) -> Reading:
 
 def _read(model: Model, chosen: Entry, request: ReadRequest) -> tuple[Pass, list[Note]]:
     """With the batch free; where a layer forbids that, once more with less of freedom."""
-    blocked: FreeAxis | None = None
-    for way in shapes(chosen, request.options):
-        scope = Scope(model.file, request.options.dequantize, way.batch, graphs=model.subgraphs)
+    blocked: list[FreeAxis] = []
+    ways = list(shapes(chosen, request.options))
+    for way in ways:
+        scope = Scope(model.file, request.options.dequantize, way.batch, way.recorded, graphs=model.subgraphs)
         try:
             state = run(model, chosen.graph, way.inputs, chosen.outputs, scope, request.progress)
         except FreeAxis as error:
-            blocked = blocked or error
+            blocked.append(error)
             continue
-        return state, [fixed_batch(blocked)] if blocked else []
-    assert blocked is not None
-    raise needs_size("tflite", request.options.input_shapes.values(), blocked)
+        return state, [fixed_batch(blocked[0])] if way.inputs != ways[0].inputs else []
+    raise needs_size("tflite", request.options.input_shapes.values(), blocked[-1])
 
 
 def _about(model: Model) -> list[Note]:

@@ -95,6 +95,11 @@ class Held:
         return self.quantization is not None
 
     @property
+    def is_complex(self) -> bool:
+        """Whether there is one more axis, real and imaginary part."""
+        return self.tensor.type.startswith("complex")
+
+    @property
     def prefers_first(self) -> bool:
         """Whether the tensor is there with its channels first and in no other order."""
         return bool(self.forms) and all(first for _, first in self.forms)

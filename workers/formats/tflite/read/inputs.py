@@ -26,10 +26,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """One way to give the inputs their shapes. ``batch``: the size in the file of an axis that only we leave free."""
+    """One way to give the inputs their shapes. ``batch``: the size in the file of an axis that only we leave free.
+
+    ``recorded``: what the file says of the sizes of computed tensors is to be believed.
+    """
 
     inputs: dict[int, list[Dim]]
     batch: int | None = None
+    recorded: bool = False
 
 
 def entry(model: Model, options: Options) -> Entry:
@@ -85,6 +89,7 @@ def _named(graph: SubGraph, names: Sequence[str], what: str) -> tuple[int, ...]:
 def shapes(found: Entry, options: Options) -> Iterator[Shapes]:
     """The ways to try, most free first: the batch free, only what the file leaves free, and all as it was written.
 
+    Sizes that the file records are believed only where it does not work without: some converters' are wrong.
     Raises InvalidOptions for shapes of inputs that do not exist or have another number of axes.
     """
     tensors = {index: found.graph.tensors[index] for index in found.inputs}
@@ -106,7 +111,10 @@ def shapes(found: Entry, options: Options) -> Iterator[Shapes]:
         merged = {index: given[index] or way[index] for index in tensors}
         if merged not in tried:
             tried.append(merged)
-            yield Shapes(merged, batch if any("batch" in shape for shape in merged.values()) else None)
+            freed = batch if any("batch" in shape for shape in merged.values()) else None
+            yield Shapes(merged, freed)
+            if freed is None and all(_agrees(tensor, merged[index]) for index, tensor in tensors.items()):
+                yield Shapes(merged, recorded=True)
 
 
 def _ways(
@@ -124,6 +132,17 @@ def _ways(
     yield as_written, None
 
 
+def _agrees(tensor: Tensor, shape: list[Dim]) -> bool:
+    """Whether an input has the sizes that those of computed tensors were recorded for."""
+    own = _signature_of(tensor)
+    return len(own) == len(shape) and all(free < 0 or free == size for free, size in zip(own, shape, strict=True))
+
+
+def _signature_of(tensor: Tensor) -> tuple[int, ...]:
+    """The shape with -1 for free axes."""
+    return tensor.signature if tensor.signature and len(tensor.signature) == len(tensor.shape) else tensor.shape
+
+
 def _with_names(tensor: Tensor, shape: list[Dim] | None) -> list[Dim] | None:
     if shape is None:
         return None
@@ -136,10 +155,9 @@ def _symbol(tensor: Tensor, axis: int) -> str:
 
 def _open(tensor: Tensor, *, batch: bool) -> list[Dim]:
     """The axes that the file leaves free under names; the batch only where asked for."""
-    signature = tensor.signature if tensor.signature and len(tensor.signature) == len(tensor.shape) else tensor.shape
     return [
         _symbol(tensor, axis) if free < 0 and (axis or batch) else max(size, 1)
-        for axis, (free, size) in enumerate(zip(signature, tensor.shape, strict=True))
+        for axis, (free, size) in enumerate(zip(_signature_of(tensor), tensor.shape, strict=True))
     ]
 
 

@@ -64,6 +64,7 @@ class Scope:
 
     ``batch``: the size that the free batch axis had in the file, None where it was free there, too, or is fixed.
     ``graphs`` are all of the file, ``inner`` reads one: (builder, index, tensors for its inputs) -> its outputs.
+    ``recorded``: sizes that cannot be told otherwise are those that the file records, which hold for these inputs.
     ``hybrid``: TFLite rounds what flows into some layer to eight bits, and this model does not.
     ``variables`` are resources by name, given their values while ``initialising``; ``depth`` counts nested graphs.
     """
@@ -71,6 +72,7 @@ class Scope:
     file: str
     dequantize: bool = False
     batch: int | None = None
+    recorded: bool = False
     notes: list[Note] = field(default_factory=list)
     inner: Callable[[GraphBuilder, int, Sequence[Held]], list[Held]] | None = None
     variables: dict[str, Held] = field(default_factory=dict)

@@ -15,15 +15,16 @@ from workers.formats.contract import Progress
 from workers.formats.layer import cast
 from workers.formats.tflite.arrays import stored
 from workers.formats.tflite.file import Model, Operator, Quantization, SubGraph, Tensor
-from workers.formats.tflite.read.held import QUANTISED, Held, quantised
+from workers.formats.tflite.read.align import sized
+from workers.formats.tflite.read.held import QUANTISED, Held, quantised, to_first
 from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, Value, layer_name, reads
 from workers.formats.tflite.read.wrap import wrap_moves
 from workers.hub.graph import GraphBuilder
-from workers.hub.node import Dim
+from workers.hub.node import Dim, shape_of
 
 # Work that is done for its effect; it stays although nothing reads a result of it.
 EFFECTS = ("CALL_ONCE", "ASSIGN_VARIABLE", "HASHTABLE_IMPORT")
-COMPLEX_OPERATORS = ("RFFT2D", "COMPLEX_ABS", "REAL", "IMAG")
+COMPLEX_OPERATORS = ("RFFT2D", "COMPLEX_ABS", "REAL", "IMAG", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 DEPTH = 16
 
 
@@ -157,8 +158,21 @@ def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
     elif not held.quantised and value.dtype is not None:
         value = cast(state.g, value, dtype)
     _name(state.g, value, tensor.name, start)
+    if state.scope.recorded:
+        _believe(value, tensor, result.first)
     held.forms[real, result.first and len(value.shape or ()) > 2] = value
     return held
+
+
+def _believe(value: Value, tensor: Tensor, first: bool) -> None:
+    """Sizes that nothing else tells are those that the file records; -1 stands for a free one."""
+    recorded: list[Dim] = [None if size < 0 else size for size in tensor.signature or tensor.shape]
+    own = shape_of(value)
+    if not recorded or tensor.type.startswith("complex") or (own is not None and len(own) != len(recorded)):
+        return
+    if first and len(recorded) > 2:
+        recorded = [recorded[axis] for axis in to_first(len(recorded))]
+    sized(value, recorded)
 
 
 def _name(g: GraphBuilder, value: Value, name: str, start: int) -> None:

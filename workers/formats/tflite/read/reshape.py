@@ -21,6 +21,8 @@ def reshape(g: GraphBuilder, layer: Layer) -> Out:
     held = layer.held(0)
     if held.array is not None and not held.quantised:
         return _constant(layer, held)
+    if held.is_complex:
+        return _complex(g, layer, held)
     target = _target(layer)
     real = not layer.moves(0)
     if target is None:
@@ -42,6 +44,14 @@ def reshape(g: GraphBuilder, layer: Layer) -> Out:
     if made.value is not None and not made.first and len(named) == len(sizes):
         sized(made.value, named)
     return made
+
+
+def _complex(g: GraphBuilder, layer: Layer, held: Held) -> Out:
+    """The last axis, real and imaginary part, stays where it is."""
+    shape, target = layer.dims(0)[:-1], _target(layer)
+    if target is None:
+        raise layer.unsupported("the shape that it gives complex numbers is computed")
+    return Out(g.Reshape(held.value(g), [*fitted(layer, shape, target), 2]))
 
 
 def _same_elements(held: Held, sizes: list[int]) -> Array | None:
@@ -106,6 +116,10 @@ def fitted(layer: Layer, shape: Sequence[Dim], target: Sequence[Any]) -> list[in
     return _with_free(layer, shape, target, sizes)
 
 
+def _named(size: Dim) -> bool:
+    return isinstance(size, str)
+
+
 def _with_free(layer: Layer, shape: Sequence[Dim], target: Sequence[Any], sizes: list[int]) -> list[int]:
     rest = volume(shape[1:])
     own = volume(sizes[1:])
@@ -117,7 +131,7 @@ def _with_free(layer: Layer, shape: Sequence[Dim], target: Sequence[Any], sizes:
             known = -own
             if known and rest % known == 0:
                 return [0, *(rest // known if size == -1 else size for size in sizes[1:])]
-    if -1 in sizes and layer.scope.batch is None:
+    if layer.scope.batch is None and (-1 in sizes or (layer.scope.recorded and not any(map(_named, shape)))):
         return sizes
     if -1 in sizes and not any(is_batch(layer, dim, sizes[0]) for dim in shape[:1]) and layer.scope.batch == 1:
         merged = rest is not None and own is not None and own and rest % own == 0 and sizes[0] == -1
@@ -169,8 +183,9 @@ def _map_of(layer: Layer, held: Held, target: Sequence[Any]) -> Out | None:
 @reads("SQUEEZE")
 def squeeze(g: GraphBuilder, layer: Layer) -> Out:
     """All axes of size 1 when none are named; those of a single pixel go without a transposition."""
-    shape = layer.dims(0)
-    rank, held = len(shape), layer.held(0)
+    held = layer.held(0)
+    shape = layer.dims(0)[: -1 if held.is_complex else None]
+    rank = len(shape)
     named = [layer.axis(axis, rank) for axis in layer.ints("squeeze_dims")]
     if not named and any(not isinstance(size, int) for size in shape) and layer.scope.batch is not None:
         raise layer.free("it removes all axes of size 1")
@@ -184,7 +199,7 @@ def squeeze(g: GraphBuilder, layer: Layer) -> Out:
     if not axes:
         x = layer.x(g, 0, real=real, first=held.prefers_first)
         return Out(g.Identity(x), first=held.prefers_first, real=real, known=known)
-    if held.prefers_first and rank > 2:
+    if held.prefers_first and rank > 2 and not held.is_complex:
         order = [0, rank - 1, *range(1, rank - 1)]
         left = [axis for axis in order if axis not in axes]
         if left == sorted(left):
@@ -195,7 +210,7 @@ def squeeze(g: GraphBuilder, layer: Layer) -> Out:
 
 @reads("EXPAND_DIMS")
 def expand_dims(g: GraphBuilder, layer: Layer) -> Out:
-    rank = layer.rank(0)
+    rank = layer.rank(0) - layer.held(0).is_complex
     axis = layer.axis(layer.integer(1, "axis"), rank, extra=1)
     real = not layer.moves(0)
     known = layer.known(0)

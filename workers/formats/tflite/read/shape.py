@@ -25,7 +25,7 @@ def concatenation(g: GraphBuilder, layer: Layer) -> Out:
         if len(shape) != rank:
             raise layer.malformed("its inputs have different numbers of axes")
         for other, (a, b) in enumerate(zip(shapes[0], shape, strict=True)):
-            if other != axis and "batch" in (a, b):
+            if other != axis and "batch" in (a, b) and not (layer.scope.batch is None and None in (a, b)):
                 layer.same(a, b, f"axis {other}")
     real = not (layer.moves(*indices) and layer.i("fused_activation_function") == 0)
     values, first = aligned(g, layer, *indices, real=real)

@@ -13,6 +13,7 @@ from workers.errors import Unsupported as UnsupportedItem
 from workers.formats.contract import Note
 from workers.formats.tensorflow.assemble import Assembled
 from workers.formats.tensorflow.dtypes import ONNX, WORDS, plain
+from workers.formats.tensorflow.examples import features
 from workers.formats.tensorflow.graph import Graph, Node, Ref, attr, ref_of
 from workers.formats.tensorflow.safety import check_safe
 from workers.hub.node import Dim
@@ -60,22 +61,28 @@ def entry_of(source: Assembled, options: Options) -> Entry:
     Raises InvalidOptions for tensors that are not there, UnsafeModel for such operators.
     """
     graph = source.graph
-    outputs = _outputs(source, options)
+    notes: list[Note] = []
+    outputs = _outputs(source, options, notes)
     constants = {_tensor(source, name, "constants"): value for name, value in options.constants.items()}
     cuts = {_tensor(source, name, "inputs"): name for name in options.inputs}
     stops = {ref.node for ref in (*cuts, *constants)}
     reached = list(_reached(graph, [ref for _, ref in outputs], stops))
     check_safe(reached, source.file)
-    needed = _placeholders(graph, [ref for _, ref in outputs], set(cuts) | set(constants))
+    parsed = [] if cuts else _parsed(source, [ref for _, ref in outputs], set(constants), notes)
+    stopped = {*cuts, *constants, *(item.ref for item in parsed)}
+    needed = _placeholders(graph, [ref for _, ref in outputs], stopped)
     inputs = _signature_inputs(source) if source.signature is not None else {}
     found: list[Input] = []
-    if cuts:
+    if parsed:
+        found = [*parsed, *(_input(source, ref, str(ref)) for ref in needed if not _has_default(graph, ref))]
+    elif cuts:
         found = [_input(source, ref, name) for ref, name in cuts.items()]
         left = [ref for ref in needed if ref not in cuts and ref not in constants]
         names = {ref: name for name, ref in inputs.items()}
         found += [_input(source, ref, names.get(ref, str(ref))) for ref in left if not _has_default(graph, ref)]
     elif inputs:
-        found = [_input(source, ref, name) for name, ref in inputs.items() if ref not in constants]
+        found = [_input(source, ref, name) for name, ref in inputs.items()
+                 if ref not in constants and (ref in needed or not _is_text(source, ref))]  # fmt: skip
         known = set(inputs.values())
         extra = [ref for ref in needed if ref not in known and not _has_default(graph, ref)]
         found += [_input(source, ref, str(ref)) for ref in extra]
@@ -83,7 +90,26 @@ def entry_of(source: Assembled, options: Options) -> Entry:
         found = [_input(source, ref, str(ref)) for ref in needed if not _has_default(graph, ref) or len(needed) == 1]
     _apply(found, options)
     operators = {(place.name, node.name): node.op for place, node in reached}
-    return Entry(found, outputs, dict(constants), reached=operators)
+    return Entry(found, outputs, dict(constants), notes, operators)
+
+
+def _is_text(source: Assembled, ref: Ref) -> bool:
+    node = source.graph.nodes.get(ref.node)
+    return node is not None and _declared(node, ref)[0] == "DT_STRING"
+
+
+def _parsed(source: Assembled, outputs: list[Ref], constants: set[Ref], notes: list[Note]) -> list[Input]:
+    """The features of parsed examples as inputs, where the graph takes nothing else out of the text."""
+    graph = source.graph
+    found = features(graph, {ref for node in graph.nodes.values() for ref in node.inputs} | set(outputs))
+    needed = _placeholders(graph, outputs, {item.ref for item in found} | constants)
+    if not found or any(_is_text(source, ref) for ref in needed):
+        return []
+    keys = ", ".join(repr(item.key) for item in found)
+    detail = f"The model parses serialised examples, which ONNX cannot; its inputs are the parsed features {keys}."
+    notes.append(Note("parsed-examples", detail, found[0].ref.node))
+    return [Input(item.key, item.ref, ONNX[item.dtype], [None, *item.shape] if item.shape is not None else None)
+            for item in found]  # fmt: skip
 
 
 def _has_default(graph: Graph, ref: Ref) -> bool:
@@ -94,11 +120,17 @@ def _has_default(graph: Graph, ref: Ref) -> bool:
 # --- outputs ----------------------------------------------------------------------------------------------------------
 
 
-def _outputs(source: Assembled, options: Options) -> list[tuple[str, Ref]]:
+def _outputs(source: Assembled, options: Options, notes: list[Note]) -> list[tuple[str, Ref]]:
+    """Those of the option, of the signature, or the graph's ends; text beside numbers is left out of a signature."""
     if options.outputs:
         return [(name, _tensor(source, name, "outputs")) for name in dict.fromkeys(options.outputs)]
     if source.signature is not None:
         pairs = sorted(source.signature.outputs, key=lambda pair: str(pair.key))
+        numbers = [pair for pair in pairs if plain(pair.value.dtype or "") != "DT_STRING"]
+        if numbers and len(numbers) < len(pairs):
+            text = ", ".join(repr(str(pair.key)) for pair in pairs if pair not in numbers)
+            notes.append(Note("text-outputs", f"The outputs {text} are text, which is left out.", str(pairs[0].key)))
+            pairs = numbers
         return [(str(pair.key), _info(source, pair.value, str(pair.key))) for pair in pairs]
     return _sinks(source)
 

@@ -47,6 +47,7 @@ from workers.formats.tensorflow.read import (
     signal,
     slicing,
     solving,
+    sparse,
     spatial,
     special,
 )
@@ -59,8 +60,8 @@ from workers.options import Options
 # Importing a family registers its operators.
 FAMILIES = (
     activation, audio, boxes, convolution, counting, creation, decoding, dropout, elementwise, graph, image, indexing,
-    linear, lists, normalization, pooling, quantization, ragged, recurrent, reduction, refusals, resampling, segments, sets,
-    shape, signal, slicing, solving, spatial, special,
+    linear, lists, normalization, own, pooling, quantization, ragged, recurrent, reduction, refusals, resampling,
+    segments, sets, shape, signal, slicing, solving, sparse, spatial, special,
 )  # fmt: skip
 
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")

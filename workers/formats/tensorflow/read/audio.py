@@ -37,7 +37,7 @@ def audio_spectrogram(g: Builder, layer: Layer, x: Value) -> Value:
 
 @reads("Mfcc")
 def mfcc(g: Builder, layer: Layer, x: Value, rate: Value) -> Value:
-    """[channels, frames, bins] of energies -> coefficients: bands on the mel scale, their logarithms, a cosine transform."""
+    """[channels, frames, bins] of energies -> coefficients: mel bands, their logarithms, a cosine transform."""
     (sample_rate,) = layer.integers(g, rate, "the sample rate")
     bands, count = layer.i("filterbank_channel_count", 40), layer.i("dct_coefficient_count", 13)
     bins = layer.size(x, 2)

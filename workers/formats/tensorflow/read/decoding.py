@@ -52,7 +52,7 @@ def gather_tree(g: Builder, layer: Layer, ids: Value, parents: Value, lengths: V
     body = g.inner(f"{layer.name}_body")
     state = body.input(f"{layer.name}_parent", dims, I64)
     step = [
-        body.input(f"{layer.name}_{word}", dims, value.dtype)
+        body.input(f"{layer.name}_{word}", dims, layer.element(value))
         for word, value in (("id", ids), ("back", whole(g, parents)), ("within", within))
     ]
     with body.layer(layer.name, layer.type):

@@ -75,7 +75,8 @@ def _four(g: Builder, x: Value, at: Value, source: Value, axis: int, half: bool)
     rest = g.Sub(np.float32(1), part)
     near, far = (a + 2, -(a + 3), 0.0, 1.0), (a, -5 * a, 8 * a, -4 * a)
     one = np.float32(1)
-    weights = [_poly(g, g.Add(one, part), far), _poly(g, part, near), _poly(g, rest, near), _poly(g, g.Add(one, rest), far)]
+    outer = [_poly(g, g.Add(one, side), far) for side in (part, rest)]
+    weights = [outer[0], _poly(g, part, near), _poly(g, rest, near), outer[1]]
     last = g.Sub(source, one)
     cells = [g.Add(start, np.float32(offset)) for offset in (-1, 0, 1, 2)]
     inside = [g.Max(g.Min(cell, last), np.float32(0)) for cell in cells]

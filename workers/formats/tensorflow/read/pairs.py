@@ -70,19 +70,19 @@ def to_complex(g: Builder, layer: Layer, x: Value) -> Opaque:
     return joined(g, layer, real, g.Mul(real, layer.number(real, 0)))
 
 
-def _mul(g: Builder, layer: Layer, a: Parts, b: Parts, times: Callable[[Value, Value], Value]) -> Parts:
+def _mul(g: Builder, a: Parts, b: Parts, times: Callable[[Value, Value], Value]) -> Parts:
     real = g.Sub(times(a[0], b[0]), times(a[1], b[1]))
     return real, g.Add(times(a[0], b[1]), times(a[1], b[0]))
 
 
-def _div(g: Builder, layer: Layer, a: Parts, b: Parts) -> Parts:
+def _div(g: Builder, a: Parts, b: Parts) -> Parts:
     """a / b = a * conj(b) / |b|^2."""
     size = g.Add(g.Mul(b[0], b[0]), g.Mul(b[1], b[1]))
-    real, imaginary = _mul(g, layer, a, (b[0], g.Neg(b[1])), g.Mul)
+    real, imaginary = _mul(g, a, (b[0], g.Neg(b[1])), g.Mul)
     return g.Div(real, size), g.Div(imaginary, size)
 
 
-def _exp(g: Builder, layer: Layer, a: Parts) -> Parts:
+def _exp(g: Builder, a: Parts) -> Parts:
     size = g.Exp(a[0])
     return g.Mul(size, g.Cos(a[1])), g.Mul(size, g.Sin(a[1]))
 
@@ -107,18 +107,20 @@ def on_pairs(g: Builder, layer: Layer, rule: Rule, inputs: Sequence[Entity]) -> 
         return rule(g, layer, parts(g, inputs[0])[0]) if not is_complex(layer) else inputs[0]
     if op in ("Shape", "ShapeN", "Size", "Rank"):
         return rule(g, layer, *(parts(g, x)[0] if is_pair(x) else x for x in inputs))
-    found = [_of(g, layer, x) for x in inputs]
-    if op == "Mul":
-        return joined(g, layer, *_mul(g, layer, *found, g.Mul))
+    return joined(g, layer, *_computed(g, layer, rule, [_of(g, layer, x) for x in inputs]))
+
+
+def _computed(g: Builder, layer: Layer, rule: Rule, found: list[Parts]) -> Parts:
+    """What of complex numbers is more than the same for both parts."""
+    op = layer.type
+    if op in ("Mul", "Square"):
+        return _mul(g, found[0], found[-1], g.Mul)
     if op in ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"):
-        if layer.flag("adj_x") or layer.flag("adj_y"):
-            found = [(x[0], g.Neg(x[1])) if layer.flag(key) else x for key, x in zip(("adj_x", "adj_y"), found,
-                                                                                     strict=True)]  # fmt: skip
-        return joined(g, layer, *_mul(g, layer, *found, lambda a, b: rule(g, layer, a, b)))
+        sides = zip(("adj_x", "adj_y"), found, strict=True)
+        one, two = ((x[0], g.Neg(x[1])) if layer.flag(key) else x for key, x in sides)
+        return _mul(g, one, two, lambda a, b: rule(g, layer, a, b))
     if op in ("RealDiv", "Div"):
-        return joined(g, layer, *_div(g, layer, *found))
+        return _div(g, *found)
     if op == "Exp":
-        return joined(g, layer, *_exp(g, layer, *found))
-    if op == "Square":
-        return joined(g, layer, *_mul(g, layer, *found, *found, g.Mul))
+        return _exp(g, *found)
     raise layer.unsupported("it works with a complex tensor, which ONNX has not for this operator")

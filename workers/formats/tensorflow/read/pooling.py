@@ -35,7 +35,7 @@ def _pool(
 
 
 def _over_channels(g: Builder, layer: Layer, x: Value, ksize: list[int], strides: list[int]) -> Value | None:
-    """The largest of every few neighbouring channels (maxout): such windows stand side by side and fill the channels."""
+    """The largest of every few neighbouring channels (maxout), by windows side by side that fill the channels."""
     if layer.type != "MaxPool" or ksize != strides or ksize[:3] != [1, 1, 1] or layer.s("data_format") == "NCHW":
         return None
     channels = layer.size(x, 3)

@@ -27,7 +27,7 @@ reads.refuse(
 )  # fmt: skip
 reads.refuse(
     "the number and places of its results depend on the data of a sparse tensor, which ONNX has not",
-    "SparseFillEmptyRows", "SparseReshape", "CTCBeamSearchDecoder", "DenseToDenseSetOperation",
+    "CTCBeamSearchDecoder", "DenseToDenseSetOperation",
     "DenseToSparseSetOperation", "SparseConcat", "SparseSlice", "SparseReorder", "SparseSoftmax",
     "RaggedGather", "RaggedRange", "RaggedTensorFromVariant", "RaggedTensorToSparse", 
     "RaggedTensorToVariant", "DeserializeSparse", "SerializeSparse",

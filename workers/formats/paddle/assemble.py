@@ -129,7 +129,7 @@ def _fits(wanted: Sequence[Var], shapes: Sequence[tuple[int, ...]]) -> bool:
 
 
 def _alike(dims: tuple[int, ...] | None, shape: tuple[int, ...]) -> bool:
-    if dims is None or tuple(dims) in ((), (0,)):
+    if dims is None or tuple(dims) in ((), (0,)) or (shape == () and tuple(dims) == (1,)):
         return True
     return len(dims) == len(shape) and all(a in (b, -1) for a, b in zip(dims, shape, strict=True))
 

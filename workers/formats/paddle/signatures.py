@@ -15,6 +15,7 @@ acos acos X > Out
 acosh acosh X > Out
 add elementwise_add X Y > Out
 add_n sum X > Out
+add_position_encoding add_position_encoding X > Out
 addmm addmm Input X Y > Out | Alpha=alpha Beta=beta
 affine_channel affine_channel X Scale Bias > Out
 affine_grid affine_grid Theta OutputShape > Output
@@ -22,6 +23,7 @@ all reduce_all X > Out | dim=axis keep_dim=keepdim
 amax reduce_amax X > Out | dim=axis keep_dim=keepdim
 amin reduce_amin X > Out | dim=axis keep_dim=keepdim
 anchor_generator anchor_generator Input > Anchors Variances
+angle angle X > Out
 any reduce_any X > Out | dim=axis keep_dim=keepdim
 arange range Start End Step > Out
 argmax arg_max X Axis > Out
@@ -31,6 +33,8 @@ array_length lod_array_length X > Out
 array_read read_from_array X I > Out
 array_to_tensor tensor_array_to_tensor X > Out OutIndex
 array_write write_to_array Array X I > Out
+as_complex as_complex X > Out
+as_real as_real X > Out
 asin asin X > Out
 asinh asinh X > Out
 assign assign X > Out
@@ -58,8 +62,11 @@ ceil ceil X > Out
 celu celu X > Out
 channel_shuffle channel_shuffle X > Out
 clip clip X Min Max > Out
+clip_by_norm clip_by_norm X > Out
 collect_fpn_proposals collect_fpn_proposals MultiLevelRois MultiLevelScores MultiLevelRoIsNum > FpnRois RoisNum | post_nms_topN=post_nms_topn
+complex complex X Y > Out
 concat concat X AxisTensor > Out
+conj conj X > Out
 conv2d conv2d Input Filter > Output
 conv2d_transpose conv2d_transpose Input Filter OutputSizeTensor > Output
 conv2d_transpose_bias conv2d_transpose Input Filter Bias OutputSizeTensor > Output
@@ -70,9 +77,11 @@ cos cos X > Out
 cosh cosh X > Out
 create_array create_array > Out
 create_array_like create_array > Out
+crf_decoding crf_decoding Emission Transition Label Length > ViterbiPath
 crop crop_tensor X Shape Offsets > Out
 cross cross X Y > Out | dim=axis
 cross_entropy_with_softmax softmax_with_cross_entropy Logits Label > Softmax Loss
+ctc_align ctc_align Input InputLength > Output OutputLength
 cummax cummax X > out indices
 cummin cummin X > out indices
 cumprod cumprod X > Out
@@ -117,16 +126,21 @@ fake_quantize_dequantize_moving_average_abs_max fake_quantize_dequantize_moving_
 fake_quantize_moving_average_abs_max fake_quantize_moving_average_abs_max X InScale InAccum InState > Out OutScale OutState OutAccum
 fake_quantize_range_abs_max fake_quantize_range_abs_max X InScale Iter > Out OutScale OutScales
 fc fc Input W Bias > Out
+fft_c2c fft_c2c X > Out
+fft_c2r fft_c2r X > Out
+fft_r2c fft_r2c X > Out
+fill_diagonal fill_diagonal X > Out
 flash_attn flash_attn Q K V FixedSeedOffset AttnMask > Out Softmax SoftmaxLse SeedOffset
 flatten flatten_contiguous_range X > Out XShape
-fill_diagonal fill_diagonal X > Out
 flip flip X > Out
 floor floor X > Out
 floor_divide elementwise_floordiv X Y > Out
 fmax elementwise_fmax X Y > Out
 fmin elementwise_fmin X Y > Out
 fold fold X > Y
+frame frame X > Out
 frobenius_norm frobenius_norm X Axis > Out | dim=axis
+fsp fsp X Y > Out
 full fill_constant > Out
 full_batch_size_like fill_constant_batch_size_like Input > Out
 full_int_array full_int_array > Out
@@ -147,6 +161,7 @@ fusion_squared_mat_sub fusion_squared_mat_sub X Y > SquaredX SquaredY SquaredXY 
 fusion_transpose_flatten_concat fusion_transpose_flatten_concat X > Out
 gather gather X Index Axis > Out
 gather_nd gather_nd X Index > Out
+gather_tree gather_tree Ids Parents > Out
 gaussian gaussian_random ShapeTensor > Out
 gelu gelu X > Out
 gemm_epilogue gemm_epilogue Input W Bias > Out
@@ -163,6 +178,7 @@ hardswish hard_swish X > Out
 hardtanh brelu X > Out
 heaviside elementwise_heaviside X Y > Out
 im2sequence im2sequence X Y > Out
+imag imag X > Out
 increment increment X > Out | step=value
 index_add index_add X Index AddValue > Out
 index_put index_put X Indices Value > Out
@@ -230,6 +246,7 @@ min reduce_min X AxisTensor > Out | dim=axis keep_dim=keepdim
 min_with_index min_with_index X > Out Indices
 minimum elementwise_min X Y > Out
 mish mish X > Out
+mode mode X > Out Indices
 moving_average_abs_max_scale moving_average_abs_max_scale X InAccum InState > Out OutScale
 multi_dot multi_dot X > Out
 multiclass_nms3 multiclass_nms3 BBoxes Scores RoisNum > Out Index NmsRoisNum
@@ -246,6 +263,7 @@ numel size Input > Out
 one_hot one_hot_v2 X depth_tensor > Out
 ones fill_constant > Out
 ones_like ones_like X > Out
+overlap_add overlap_add X > Out
 p_norm p_norm X > Out
 pad pad X PadValue > Out
 pad3d pad3d X Paddings > Out | value=pad_value
@@ -261,6 +279,7 @@ prod reduce_prod X AxisTensor > Out | dim=axis keep_dim=keepdim
 psroi_pool psroi_pool X ROIs RoisNum > Out
 put_along_axis put_along_axis Input Index Value > Result | Axis=axis Reduce=reduce
 quantize_linear quantize_linear X Scale ZeroPoint InAccum InState > Y OutState OutAccum OutScale
+real real X > Out
 reciprocal reciprocal X > Out
 relu relu X > Out
 relu6 relu6 X > Out
@@ -280,13 +299,17 @@ rsqrt rsqrt X > Out
 scale scale X ScaleTensor > Out
 scatter scatter X Ids Updates > Out
 scatter_nd_add scatter_nd_add X Index Updates > Out
+searchsorted searchsorted SortedSequence Values > Out
+segment_pool segment_pool X SegmentIds > Out SummedIds
 selu selu X > Out
+send_u_recv graph_send_recv X Src_index Dst_index Out_size > Out Dst_count
+send_ue_recv graph_send_ue_recv X Y Src_index Dst_index Out_size > Out Dst_count
+send_uv graph_send_uv x y src_index dst_index > out
 sequence_conv sequence_conv X PaddingData Filter > Out | contextLength=context_length contextStart=context_start contextStride=context_stride
 sequence_expand sequence_expand X Y > Out
 sequence_mask sequence_mask X MaxLenTensor > Y | maxlen=max_len
 sequence_pool sequence_pool X > Out MaxIndex
 sequence_softmax sequence_softmax X > Out
-searchsorted searchsorted SortedSequence Values > Out
 set_value set_value Input StartsTensor EndsTensor StepsTensor > Out
 set_value_with_tensor set_value Input ValueTensor StartsTensor EndsTensor StepsTensor > Out
 shape shape Input > Out
@@ -314,6 +337,7 @@ squeeze squeeze2 X AxesTensor > Out XShape | axes=axis
 stack stack X > Y
 stanh stanh X > Out
 std std X > Out | dim=axis keep_dim=keepdim
+stft stft X Window > Out
 strided_slice strided_slice Input StartsTensor EndsTensor StridesTensor > Out
 subtract elementwise_sub X Y > Out
 sum reduce_sum X AxisTensor > Out | dim=axis keep_dim=keepdim
@@ -348,6 +372,7 @@ var var X > Out | dim=axis keep_dim=keepdim
 variance variance X > Out | dim=axis keep_dim=keepdim
 view_dtype view_dtype X > Out
 view_shape view_shape X > Out
+viterbi_decode viterbi_decode Input Transition Length > Scores Path
 where where Condition X Y > Out
 write_to_array write_to_array I X > Out
 yolo_box yolo_box X ImgSize > Boxes Scores

@@ -136,12 +136,53 @@ def family():
         x=normal("N", 14, 3, 4),
         s=whole(60, 90, "N", 2),
     )
+    case("static-rnn", static_rnn, x=normal("N", 5, 4))
+    case("static-rnn-back", lambda x: L.rnn(L.GRUCell(3), x, is_reverse=True)[0], x=normal("N", 5, 4))
+    case("if-else", if_else, x=normal("N", 3))
+    case("ctc-padded", ctc_padded, x=whole(0, 3, "N", 9), n=whole(2, 9, "N", 1))
+    case("fsp", lambda x, y: L.fsp_matrix(x, y), x=normal("N", 3, 4, 5), y=normal("N", 2, 4, 5))
+    case("clip-by-norm", lambda x: L.clip_by_norm(x, 2.0), x=normal("N", 5))
+    case("position-encoding", lambda x: L.add_position_encoding(x, 0.5, 0.7), x=normal("N", 4, 6))
+    case("crf-padded", lambda x, n: crf(x, n), x=normal("N", 6, 4), n=whole(1, 7, "N"))
     case("box-clip", lambda b, i: L.box_clip(b, i), lod=("b",), b=normal(5, 4), i=positive(1, 3))
+
+
+def static_rnn(x):
+    rnn, words = L.StaticRNN(), L.transpose(x, [1, 0, 2])
+    with rnn.step():
+        word = rnn.step_input(words)
+        before = rnn.memory(shape=[-1, 3], batch_ref=word)
+        after = L.fc([word, before], 3, act="tanh")
+        rnn.update_memory(before, after)
+        rnn.step_output(after)
+    return rnn()
+
+
+def if_else(x):
+    chooser = L.IfElse(L.reduce_sum(x, 1, keep_dim=True) > 0)
+    with chooser.true_block():
+        chooser.output(chooser.input(x) * 2)
+    with chooser.false_block():
+        chooser.output(chooser.input(x) - 1)
+    return chooser()[0]
+
+
+def ctc_padded(x, n):
+    inputs = {"Input": [x], "InputLength": [n]}
+    return raw("ctc_align", inputs, {"blank": 0, "padding_value": -1}, {"Output": "int64", "OutputLength": "int64"})
+
+
+def crf(x, length=None):
+    attribute = fluid.ParamAttr(name="transition")
+    L.create_parameter([6, 4], "float32", attr=attribute)
+    return L.crf_decoding(x, attribute, length=length)
 
 
 def sequences():
     """One sequence of so many steps."""
     x = normal("T", 4)
+    case("crf", crf, lod=("x",), x=x)
+    case("ctc", lambda x: L.ctc_greedy_decoder(x, 3), lod=("x",), x=x)
     for word in ("average", "sum", "sqrt", "max", "last", "first"):
         case("sequence-pool-" + word, lambda x, w=word: L.sequence_pool(x, w), lod=("x",), x=x)
     case("sequence-softmax", lambda x: L.sequence_softmax(x), lod=("x",), x=normal("T", 1))

@@ -17,12 +17,13 @@ import zlib
 
 import numpy as np
 import paddle
-from operator_cases import CASES, arrays, detection, elementwise, layers, quantised
+from operator_cases import CASES, arrays, detection, elementwise, layers, networks, quantised
 
 FAMILIES = (
     elementwise.unary, elementwise.activations, elementwise.binary, elementwise.linear, layers.convolutions,
     layers.poolings, layers.norms, layers.recurrent, layers.resizes, arrays.shapes, arrays.slices, arrays.indexing,
     arrays.reductions, arrays.creations, arrays.control, detection.detections, detection.regions, quantised.quantised,
+    networks.signals, networks.graphs, networks.labels, networks.loops,
 )  # fmt: skip
 OLD = paddle.__version__ < "3"
 

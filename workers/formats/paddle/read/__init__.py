@@ -16,10 +16,12 @@ from workers.formats.paddle.read import (
     arrays,
     attention,
     boxes,
+    complex_numbers,
     control,
     convolution,
     creation,
     elementwise,
+    graph,
     indexing,
     linear,
     normalization,
@@ -37,6 +39,8 @@ from workers.formats.paddle.read import (
     sequence,
     shape,
     slicing,
+    spectrum,
+    steps,
 )
 from workers.formats.paddle.read.inputs import Shapes, dtypes, fixed, shapes
 from workers.formats.paddle.read.layer import reads
@@ -45,9 +49,9 @@ from workers.formats.paddle.signatures import SIGNATURES
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, arrays, attention, boxes, control, convolution, creation, elementwise, indexing, linear,
-    normalization, own, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals, regions,
-    repetition, resize, sequence, shape, slicing,
+    activation, arrays, attention, boxes, complex_numbers, control, convolution, creation, elementwise, graph,
+    indexing, linear, normalization, own, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals,
+    regions, repetition, resize, sequence, shape, slicing, spectrum, steps,
 )  # fmt: skip
 APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 

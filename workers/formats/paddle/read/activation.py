@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import onnx_ir as ir
 
-from workers.formats.paddle.read.layer import BOOL, F32, I64, Layer, Value, cast, reads
+from workers.formats.paddle.read.layer import BOOL, F32, F64, I64, Complex, Layer, Result, Value, cast, reads
 from workers.formats.paddle.read.vectors import reshaped, scalar
 from workers.hub.graph import GraphBuilder
 
@@ -323,8 +324,11 @@ def all_special(g: GraphBuilder, layer: Layer) -> Value:
 
 
 @reads("cast")
-def cast_(g: GraphBuilder, layer: Layer) -> Value:
+def cast_(g: GraphBuilder, layer: Layer) -> Result:
     target = layer.dtype("out_dtype")
+    if target in (ir.DataType.COMPLEX64, ir.DataType.COMPLEX128):
+        real = cast(g, layer.x(), F64 if target == ir.DataType.COMPLEX128 else F32)
+        return {"Out": [Complex(real, g.Sub(real, real))]}
     return g.Identity(layer.x()) if layer.x().dtype == target else g.Cast(layer.x(), to=int(target))
 
 

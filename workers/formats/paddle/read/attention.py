@@ -151,3 +151,19 @@ def fusion_transpose_flatten_concat(g: GraphBuilder, layer: Layer) -> Value:
         axis, dims = layer.integer("flatten_axis"), layer.shape(turned)
         parts.append(reshaped(g, layer, turned, [times(dims[:axis]), times(dims[axis:])]))
     return g.Concat(*parts, axis=layer.integer("concat_axis"))
+
+
+@reads("add_position_encoding")
+def add_position_encoding(g: GraphBuilder, layer: Layer) -> Value:
+    """alpha x + beta p for x [N, T, C]: sines in the first half of the channels, cosines in the second."""
+    x = layer.x()
+    layer.rank(x, 3)
+    half = layer.size(x, 2) // 2
+    powers = np.arange(half) / max(half - 1, 1)
+    speeds = layer.number(x, 1 / 10000.0**powers if half > 1 else [1e-4])
+    size = g.Squeeze(g.Shape(x, start=1, end=2), [0])
+    steps = cast(g, g.Range(np.asarray(0), size, np.asarray(1)), layer.element(x))
+    angles = g.Mul(g.Unsqueeze(steps, [1]), speeds[None])
+    code = g.Concat(g.Sin(angles), g.Cos(angles), axis=1)
+    scaled = (g.Mul(value, layer.number(x, layer.real(key, 1.0))) for value, key in ((x, "alpha"), (code, "beta")))
+    return g.Add(*scaled)

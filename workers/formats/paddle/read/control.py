@@ -38,7 +38,7 @@ class Branch:
     values: list[Value] = field(default_factory=list)
 
 
-def _block(layer: Layer, key: str = "sub_block") -> Block:
+def sub_block(layer: Layer, key: str = "sub_block") -> Block:
     index = layer.integer(key)
     blocks = layer.scope.program.blocks
     if not 0 < index < len(blocks):
@@ -46,7 +46,7 @@ def _block(layer: Layer, key: str = "sub_block") -> Block:
     return blocks[index]
 
 
-def _read(layer: Layer, g: GraphBuilder, block: Block, env: Any) -> None:
+def read_inner(layer: Layer, g: GraphBuilder, block: Block, env: Any) -> None:
     if layer.scope.block is None:
         raise layer.malformed("it stands where no sub-block can be read")
     layer.scope.depth += 1
@@ -98,8 +98,15 @@ def choose(g: GraphBuilder, layer: Layer, condition: Value, yes: Branch, no: Bra
 
 @reads("conditional_block", "conditional_block_infer")
 def conditional_block(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
-    """A variable that had a value before keeps it when the condition fails; others wait for select_input."""
-    block = _block(layer)
+    """A variable that had a value before keeps it when the condition fails; others wait for select_input.
+
+    Without ``is_scalar_condition`` the block runs unless it is given no rows at all, of which it would make none.
+    """
+    block = sub_block(layer)
+    if not layer.flag("is_scalar_condition"):
+        env = layer.env.inner()
+        read_inner(layer, g, block, env)
+        return {"Out": [env.find(name) for name in layer.op.outputs.get("Out", [])]}
     condition = layer.x("Cond")
     names = layer.op.outputs.get("Out", [])
     written = {name for op in block.ops for name in touched(layer.scope.program, op)[1]}
@@ -110,7 +117,7 @@ def conditional_block(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[He
     if kept:
         yes, no = Branch(g.inner(f"{layer.name}_then")), Branch(g.inner(f"{layer.name}_else"))
         env = layer.env.inner()
-        _read(layer, yes.g, block, env)
+        read_inner(layer, yes.g, block, env)
         yes.values, no.values = [env[name] for name in kept], [layer.env[name] for name in kept]
         found |= dict(zip(kept, choose(g, layer, _truth(g, condition), yes, no), strict=True))
     return {"Out": [found.get(name, layer.env.find(name)) for name in names]}
@@ -165,7 +172,7 @@ def _left(layer: Layer, g: GraphBuilder, held: Held, envs: dict[int, Any]) -> Va
         return held
     if id(held.op) not in envs:
         env = held.env.inner()
-        _read(layer, g, held.block, env)
+        read_inner(layer, g, held.block, env)
         envs[id(held.op)] = env
     value = envs[id(held.op)][held.name]
     if not isinstance(value, ir.Value):
@@ -176,7 +183,7 @@ def _left(layer: Layer, g: GraphBuilder, held: Held, envs: dict[int, Any]) -> Va
 @reads("while")
 def while_(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
     """The variables that the block writes and that exist before it run round; the rest is read from around."""
-    block = _block(layer)
+    block = sub_block(layer)
     tested = layer.op.inputs.get("Condition", [])
     if len(tested) != 1:
         raise layer.malformed(f"it has {len(tested)} conditions")
@@ -192,7 +199,7 @@ def while_(g: GraphBuilder, layer: Layer) -> Mapping[str, Sequence[Held]]:
         env = layer.env.inner()
         env.values.update(zip(names, carried, strict=True))
         env.values[condition] = goes_on
-        _read(layer, inner, block, env)
+        read_inner(layer, inner, block, env)
         return env[condition], [env[name] for name in names]
 
     outputs = loop(g, layer, layer.env[condition], starts, body)
@@ -217,7 +224,7 @@ def _yielded(layer: Layer, g: GraphBuilder, block: Block, env: Any) -> list[Valu
     end = block.ops[-1] if block.ops else None
     if end is None or end.type != "cf.yield":
         raise layer.malformed("a region of it does not end in a yield")
-    _read(layer, g, Block(block.ops[:-1], block.args), env)
+    read_inner(layer, g, Block(block.ops[:-1], block.args), env)
     found = [env[name] for names in end.inputs.values() for name in names]
     if any(not isinstance(value, ir.Value) for value in found):
         raise layer.unsupported("a region of it yields an array of tensors")

@@ -186,7 +186,11 @@ def copysign(g: GraphBuilder, layer: Layer) -> Value:
 def atan2(g: GraphBuilder, layer: Layer) -> Value:
     """The angle of the point (X2, X1)."""
     y, x = alike(g, layer, layer.x("X1"), layer.x("X2"))
-    y, x = floating(g, layer, y), floating(g, layer, x)
+    return angle_of(g, layer, floating(g, layer, y), floating(g, layer, x))
+
+
+def angle_of(g: GraphBuilder, layer: Layer, y: Value, x: Value) -> Value:
+    """The angle of the point (x, y)."""
     zero, half, full = (layer.number(x, value) for value in (0, math.pi / 2, math.pi))
     base = g.Atan(g.Div(y, x))
     turn = g.Where(g.Less(y, zero), g.Sub(base, full), g.Add(base, full))

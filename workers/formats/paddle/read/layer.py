@@ -20,7 +20,7 @@ from workers.hub.node import Dim
 
 Value = ir.Value
 Array = npt.NDArray[Any]
-# A tensor, the tensors of an array known one by one, or what a branch not yet chosen would leave.
+# A tensor, the tensors of an array known one by one, complex numbers, or what a branch not yet chosen would leave.
 Held = Any
 Result = Value | Sequence[Value] | Mapping[str, Held]
 Rule = Callable[..., Result]
@@ -30,6 +30,14 @@ F32, F64, F16, BF16, I64, I32, BOOL = (
     ir.DataType.INT32, ir.DataType.BOOL,
 )  # fmt: skip
 RANK, ELEMENTS = 32, 1 << 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Complex:
+    """Complex numbers as two tensors of one shape."""
+
+    real: Value
+    imaginary: Value
 
 
 @dataclass(slots=True)
@@ -90,6 +98,8 @@ class Layer(ValueLayer):
     def all(self, slot: str) -> list[Value]:
         """The tensors of a slot, none when it is empty."""
         found = self.held(slot)
+        if any(isinstance(value, Complex) for value in found):
+            raise self.unsupported(f"its {slot} is complex; ONNX has no complex numbers, and this layer mixes parts")
         if any(not isinstance(value, ir.Value) for value in found):
             raise self.unsupported(f"its {slot} is an array of tensors or comes from a branch not taken")
         return found

@@ -189,3 +189,15 @@ def fusion_squared_mat_sub(g: GraphBuilder, layer: Layer) -> Value:
 @reads("determinant")
 def determinant(g: GraphBuilder, layer: Layer) -> Value:
     return g.Det(layer.x("Input"))
+
+
+@reads("fsp")
+def fsp(g: GraphBuilder, layer: Layer) -> Value:
+    """How channels of two pictures go together: [N, C, H, W], [N, D, H, W] -> [N, C, D], a mean over all places."""
+    x, y = layer.x("X"), layer.x("Y")
+    layer.rank(x, 4)
+    batch, _, height, width = layer.shape(x)
+    points = times([height, width])
+    flat = [reshaped(g, layer, value, [batch, layer.shape(value)[1], points]) for value in (x, y)]
+    product = g.MatMul(flat[0], g.Transpose(flat[1], perm=[0, 2, 1]))
+    return g.Div(product, g.Cast(g.Size(g.Slice(x, [0, 0], [1, 1], [0, 1])), to=int(layer.element(x))))

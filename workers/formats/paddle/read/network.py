@@ -15,9 +15,10 @@ from workers.formats.paddle.assemble import Assembled
 from workers.formats.paddle.file import Array
 from workers.formats.paddle.net import Net
 from workers.formats.paddle.program import Operator, Var
+from workers.formats.paddle.read.complex_numbers import complex_rule
 from workers.formats.paddle.read.contents import propagate
 from workers.formats.paddle.read.inputs import Shapes
-from workers.formats.paddle.read.layer import Held, Layer, Result, Scope, Value, reads
+from workers.formats.paddle.read.layer import Complex, Held, Layer, Result, Scope, Value, reads
 from workers.hub.graph import GraphBuilder
 from workers.hub.provenance import LAYER, LAYER_TYPE
 
@@ -131,7 +132,7 @@ def read_operator(state: Pass, g: GraphBuilder, op: Operator, env: Env) -> None:
     start = len(g.made)
     try:
         with g.layer(op.name, op.shown):
-            keep(state, g, layer, rule(g, layer), start)
+            keep(state, g, layer, complex_rule(layer, rule)(g, layer), start)
     except UnsupportedLayer as error:
         _refuse(state, op, [error.item])
     except UnsupportedOperators as error:
@@ -197,6 +198,9 @@ def add_outputs(state: Pass, net: Net) -> None:
     """The net's outputs, each under its name; initialisers that nothing uses go."""
     for name, label in net.outputs:
         value = state.env[name]
+        if isinstance(value, Complex):
+            reason = "this output is complex; ONNX has no complex numbers: give out its two parts instead"
+            raise UnsupportedLayer("paddle", label, "fetch", reason)
         if not isinstance(value, ir.Value):
             raise MalformedModel(f"the output {label!r} is no tensor", file=state.scope.file)
         producer = value.producer()

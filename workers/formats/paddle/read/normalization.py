@@ -228,3 +228,11 @@ def dropout(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 @reads("fused_dropout_add")
 def fused_dropout_add(g: GraphBuilder, layer: Layer) -> Value:
     return g.Add(dropped(g, layer, layer.x("X"), "dropout_prob"), layer.x("Y"))
+
+
+@reads("clip_by_norm")
+def clip_by_norm(g: GraphBuilder, layer: Layer) -> Value:
+    """The whole tensor made shorter where its norm is beyond ``max_norm``."""
+    x, most = layer.x(), layer.real("max_norm")
+    norm = g.Sqrt(g.ReduceSum(g.Mul(x, x), keepdims=0))
+    return g.Mul(x, g.Div(layer.number(x, most), g.Max(norm, layer.number(x, most))))

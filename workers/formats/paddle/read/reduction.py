@@ -34,10 +34,10 @@ def reduced(g: GraphBuilder, operator: str, x: Value, axes: Sequence[int], keep:
 
 
 def declared(layer: Layer, slot: str, otherwise: ir.DataType) -> ir.DataType:
-    """The element type that the program gives an output."""
+    """The element type that the program gives an output; complex ones are read as two real tensors."""
     for name in layer.op.outputs.get(slot, ()):
         var = layer.scope.program.vars.get(name)
-        if var is not None and var.dtype is not None:
+        if var is not None and var.dtype not in (None, ir.DataType.COMPLEX64, ir.DataType.COMPLEX128):
             return var.dtype
     return otherwise
 
@@ -200,6 +200,20 @@ def kthvalue(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     last = [g.Slice(part, [k - 1], [k], [axis]) for part in found]
     values, index = last if keep else [g.Squeeze(part, [axis]) for part in last]
     return {"Out": values, "Indices": index}
+
+@reads("mode")
+def mode(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
+    """The most frequent value along an axis, of several the smallest, with its last place."""
+    x, keep = layer.x(), layer.flag("keepdim")
+    rank = layer.rank(x)
+    axis = layer.axis(layer.integer("axis", -1), rank)
+    ordered, _ = g.ops("TopK", x, g.Shape(x, start=axis, end=axis + 1), outputs=2, axis=axis, largest=0)
+    same = g.Cast(g.Equal(g.Unsqueeze(ordered, [axis]), g.Unsqueeze(x, [axis + 1])), to=int(I64))
+    most = g.ArgMax(g.ReduceSum(same, [axis], keepdims=0), axis=axis, keepdims=1)
+    value = g.GatherElements(ordered, most, axis=axis)
+    place = g.ArgMax(g.Cast(g.Equal(x, value), to=int(I64)), axis=axis, keepdims=1, select_last_index=1)
+    found = [value, place] if keep else [g.Squeeze(part, [axis]) for part in (value, place)]
+    return {"Out": found[0], "Indices": found[1]}
 
 
 # --- running sums -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ reads.refuse(
     "it serves training only: name the outputs for inference in the option 'outputs'",
     "cross_entropy", "cross_entropy2", "sigmoid_cross_entropy_with_logits", "bce_loss", "huber_loss", "smooth_l1_loss",
     "square_error_cost", "nll_loss", "kldiv_loss", "log_loss", "hinge_loss", "margin_rank_loss", "rank_loss",
-    "bpr_loss", "warpctc", "ctc_align", "nce", "hierarchical_sigmoid", "accuracy", "auc", "mean_iou", "edit_distance",
+    "bpr_loss", "warpctc", "nce", "hierarchical_sigmoid", "accuracy", "auc", "mean_iou", "edit_distance",
     "chunk_eval", "detection_map", "precision_recall", "yolov3_loss", "target_assign", "rpn_target_assign",
     "generate_proposal_labels", "generate_mask_labels", "retinanet_target_assign", "mine_hard_examples",
     "sigmoid_focal_loss", "center_loss", "teacher_student_sigmoid_loss", "margin_cross_entropy", "sgd", "momentum",
@@ -48,9 +48,9 @@ reads.refuse(
     "it works on sequences of several lengths joined in one tensor (LoD) in a way that needs more than one of them",
     "sequence_erase", "sequence_enumerate", "sequence_slice", "sequence_scatter", "sequence_topk_avg_pooling",
     "match_matrix_tensor", "var_conv_2d", "lod_tensor_to_array", "array_to_lod_tensor", "lod_rank_table",
-    "max_sequence_len", "reorder_lod_tensor_by_rank", "shrink_rnn_memory", "split_lod_tensor", "merge_lod_tensor",
-    "rnn_memory_helper", "recurrent", "dynamic_rnn", "lstm_unit", "lstmp", "linear_chain_crf", "crf_decoding",
-    "beam_search", "beam_search_decode", "gather_tree", "viterbi_decode",
+    "max_sequence_len", "reorder_lod_tensor_by_rank", "shrink_rnn_memory",
+    "dynamic_rnn", "lstm_unit", "lstmp", "linear_chain_crf",
+    "beam_search", "beam_search_decode", "gather_tree",
 )  # fmt: skip
 reads.refuse(
     "ONNX has no counterpart for this step of a detector",
@@ -69,9 +69,6 @@ reads.refuse(
     "py_func", "py_layer", "run_program", "pd_op.py_layer", "pd_op.run_program", "cf.tuple_push", "cf.tuple_pop",
     "cf.stack_create", "pd_op.assert", "assert",
 )  # fmt: skip
-reads.refuse("complex numbers have no place in the converted model",
-    "complex", "as_complex", "as_real", "real", "imag", "conj", "angle", "fft_c2c", "fft_c2r", "fft_r2c", "stft",
-    "frame", "overlap_add")  # fmt: skip
 reads.refuse("texts are taken apart outside of the network", "faster_tokenizer")
 reads.refuse("pictures are loaded and decoded outside of the network", "decode_jpeg", "read_file", "read")
 reads.refuse(

@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from workers.formats.paddle.read.convolution import back, first, is_last
 from workers.formats.paddle.read.layer import Layer, Value, reads
-from workers.formats.paddle.read.vectors import contents, fixed, numbers, reshaped, sizes_of
+from workers.formats.paddle.read.vectors import contents, numbers, reshaped, sizes_of
 from workers.hub.graph import GraphBuilder
 
 METHODS = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.dims import times
 from workers.formats.paddle.read.convolution import spread
-from workers.formats.paddle.read.layer import I64, Layer, Value, cast, reads
+from workers.formats.paddle.read.layer import BOOL, I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.recurrent import one_sequence
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder
@@ -141,3 +142,60 @@ def im2sequence(g: GraphBuilder, layer: Layer) -> Value:
     batch, _, height, width = layer.shape(y)
     rows = g.Transpose(y, perm=[0, 2, 3, 1])
     return reshaped(g, layer, rows, [times([batch, height, width]), channels * area])
+
+
+# --- rows chosen and put back -----------------------------------------------------------------------------------------
+
+
+def _rows_where(g: GraphBuilder, mask: Value) -> Value:
+    return g.Squeeze(g.NonZero(mask), [0])
+
+
+@reads("split_lod_tensor")
+def split_lod_tensor(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
+    """The rows for which the mask [N, 1] holds, and the others."""
+    x, mask = layer.x(), g.Reshape(cast(g, layer.x("Mask"), BOOL), [-1])
+    return {"OutTrue": g.Compress(x, mask, axis=0), "OutFalse": g.Compress(x, g.Not(mask), axis=0)}
+
+
+@reads("merge_lod_tensor", "merge_lod_tensor_infer")
+def merge_lod_tensor(g: GraphBuilder, layer: Layer) -> Value:
+    """Both parts in the order of the mask's rows."""
+    mask = g.Reshape(cast(g, layer.x("Mask"), BOOL), [-1])
+    rows = g.Concat(layer.x("InTrue"), layer.x("InFalse"), axis=0)
+    places = g.Concat(_rows_where(g, mask), _rows_where(g, g.Not(mask)), axis=0)
+    _, order = g.ops("TopK", places, g.Shape(places), outputs=2, axis=0, largest=0)
+    y = g.Gather(rows, order, axis=0)
+    y.shape = ir.Shape([layer.shape(mask)[0], *layer.shape(rows)[1:]])
+    return y
+
+
+@reads("ctc_align")
+def ctc_align(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
+    """Labels without repetitions and blanks: of one sequence [T, 1] what is left, -1 where nothing is; of padded ones
+    [N, T] with InputLength at the left, filled up."""
+    x, blank, lengths = layer.x("Input"), layer.integer("blank", 0), layer.maybe("InputLength")
+    ids = cast(g, x, I64)
+    if lengths is None:
+        one_sequence(layer)
+        ids = g.Reshape(ids, [1, -1])
+    before = g.Concat(g.Slice(g.Sub(g.Mul(ids, [0]), [1]), [0], [1], [1]), g.Slice(ids, [0], [-1], [1]), axis=1)
+    keep = g.Not(g.Equal(ids, [blank]))
+    if layer.flag("merge_repeated", True):
+        keep = g.And(keep, g.Not(g.Equal(ids, before)))
+    if lengths is None:
+        found = g.Compress(g.Reshape(ids, [-1]), g.Reshape(keep, [-1]))
+        none = g.Sub(g.Slice(g.Add(g.Mul(g.Reshape(ids, [-1]), [0]), [1]), [0], [1]),
+                     g.Min(g.Shape(found), [1]))  # fmt: skip
+        fill = g.Expand(g.constant(np.asarray(-1)), none)
+        return {"Output": cast(g, g.Unsqueeze(g.Concat(found, fill, axis=0), [1]), layer.element(x))}
+    places = g.Range(np.asarray(0), g.Squeeze(g.Shape(ids, start=1, end=2), [0]), np.asarray(1))
+    inside = g.Less(g.Unsqueeze(places, [0]), g.Reshape(cast(g, lengths, I64), [-1, 1]))
+    keep = g.And(keep, inside)
+    size = g.Shape(ids, start=1, end=2)
+    order = g.Where(keep, places, g.Add(places, size))
+    _, index = g.ops("TopK", order, size, outputs=2, axis=1, largest=0)
+    counts = g.ReduceSum(g.Cast(keep, to=int(I64)), [1], keepdims=1)
+    chosen = g.Where(g.Less(g.Unsqueeze(places, [0]), counts), g.GatherElements(ids, index, axis=1),
+                     [layer.integer("padding_value", 0)])  # fmt: skip
+    return {"Output": cast(g, chosen, layer.element(x)), "OutputLength": counts}

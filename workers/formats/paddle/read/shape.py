@@ -191,7 +191,7 @@ def partial(g: GraphBuilder, layer: Layer) -> Value:
 # --- copies and sizes -------------------------------------------------------------------------------------------------
 
 
-@reads("assign", "share_data", "memcpy", "memcpy_d2h", "memcpy_h2d", "lod_reset", "npu_identity",
+@reads("assign", "share_data", "memcpy", "memcpy_d2h", "memcpy_h2d", "lod_reset", "npu_identity", "rnn_memory_helper",
        "builtin.shadow_output", "transfer_layout", "print", "depend")  # fmt: skip
 def assign(g: GraphBuilder, layer: Layer) -> Result:
     slot = "X" if layer.op.inputs.get("X") else next(iter(layer.op.inputs), "X")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +50,21 @@ def test_a_refusal_is_status_1_and_no_earlier_result_stays(tmp_path: Path) -> No
     assert "weights are missing" in done.stderr
     assert not (tmp_path / "hub.onnx").exists()
     assert not (tmp_path / "onnx").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_conversion_leaves_nothing(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "jobs")}
+    command = [ONNXHUB, "convert", *FILES, "--to", "pytorch", "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 20
+    while not list((tmp_path / "jobs").glob("*/work")):  # the job has begun
+        assert time.monotonic() < deadline and running.poll() is None
+        time.sleep(0.005)
+    running.send_signal(number)
+    assert running.wait(20) == status
+    assert not list((tmp_path / "jobs").iterdir()) and not list((tmp_path / "out").iterdir())
 
 
 def test_wrong_usage_is_status_2(tmp_path: Path) -> None:

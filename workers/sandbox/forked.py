@@ -101,7 +101,8 @@ def become(order: dict[str, Any], descriptors: Sequence[int], entry: Entry) -> N
     status = 1
     try:
         os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         events, out, err = (os.dup(descriptor) for descriptor in descriptors)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for source, target in ((out, 1), (err, 2), (events, 3)):

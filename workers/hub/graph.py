@@ -80,7 +80,7 @@ class GraphBuilder:
 
     # --- constants ------------------------------------------------------------------------------------------------
 
-    def weight(self, name: str, array: Array | ir.LazyTensor) -> Value:
+    def weight(self, name: str, array: Array | ir.LazyTensor | ir.StringTensor) -> Value:
         """An initialiser that keeps ``array`` as it is: a view on a mapped file is not copied, a lazy one not made."""
         unique = self._value_name(name)
         tensor: ir.TensorProtocol = ir.Tensor(array, name=unique) if isinstance(array, np.ndarray) else array

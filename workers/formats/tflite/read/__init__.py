@@ -30,6 +30,7 @@ from workers.formats.tflite.read import (
     slicing,
     spectral,
     stablehlo,
+    tables,
 )
 from workers.formats.tflite.read.inputs import Entry, entry, shapes
 from workers.formats.tflite.read.layer import Scope, reads
@@ -40,7 +41,7 @@ from workers.hub.provenance import COARSE_SOURCE
 # Importing a family registers its operators.
 FAMILIES = (
     activation, audio, control, convolution, custom, dense, detection, elementwise, indexing, own, pooling,
-    quantization, recurrent, reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo,
+    quantization, recurrent, reduction, refusals, reshape, resize, shape, slicing, spectral, stablehlo, tables,
 )  # fmt: skip
 APPLIED = ("input_shapes", "inputs", "outputs", "signature", "dequantize")
 

@@ -196,6 +196,9 @@ def constant(
         return data if perm is None else data.transpose(perm)
 
     dtype = ir.DataType.FLOAT if quantization is not None else held.dtype
+    if dtype == ir.DataType.STRING:
+        words = [word if isinstance(word, bytes) else str(word).encode() for word in array().reshape(-1)]
+        return g.weight(held.tensor.name, ir.StringTensor(words, shape=ir.Shape(sizes)))
     if np.prod(sizes) <= LAZY:
         return g.weight(held.tensor.name, np.ascontiguousarray(array()).reshape(sizes))
     return g.weight(held.tensor.name, Reordered(array, dtype, sizes))

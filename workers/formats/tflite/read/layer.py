@@ -66,7 +66,8 @@ class Scope:
     ``graphs`` are all of the file, ``inner`` reads one: (builder, index, tensors for its inputs) -> its outputs.
     ``recorded``: sizes that cannot be told otherwise are those that the file records, which hold for these inputs.
     ``hybrid``: TFLite rounds what flows into some layer to eight bits, and this model does not.
-    ``variables`` are resources by name, given their values while ``initialising``; ``depth`` counts nested graphs.
+    ``variables`` and ``tables`` (keys, values) are resources by name, given their values while ``initialising``;
+    ``depth`` counts nested graphs.
     """
 
     file: str
@@ -76,6 +77,7 @@ class Scope:
     notes: list[Note] = field(default_factory=list)
     inner: Callable[[GraphBuilder, int, Sequence[Held]], list[Held]] | None = None
     variables: dict[str, Held] = field(default_factory=dict)
+    tables: dict[str, tuple[Held, Held]] = field(default_factory=dict)
     graphs: Sequence[SubGraph] = ()
     depth: int = 0
     initialising: bool = False

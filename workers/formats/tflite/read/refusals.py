@@ -3,10 +3,6 @@
 from workers.formats.tflite.read.layer import reads
 
 reads.refuse(
-    "it looks up a table that is filled when the model is loaded; ONNX has none: do this step outside of the model",
-    "HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE",
-)  # fmt: skip
-reads.refuse(
     "it works on words of a text; ONNX has no such operator: do this step outside of the model",
     "SKIP_GRAM", "LSH_PROJECTION",
 )  # fmt: skip

@@ -33,7 +33,16 @@ def fused_batch_norm(
     normal = g.Div(centred, g.Sqrt(g.Add(batch_variance, layer.number(x, epsilon))))
     result = g.Add(g.Mul(normal, g.Reshape(scale, shape)), g.Reshape(offset, shape))
     layer.note("batch-statistics", "This batch normalisation uses the statistics of the batch it is given.")
-    return [form.back(g, result), g.Squeeze(batch_mean, axes), g.Squeeze(batch_variance, axes)]
+    means, variances = g.Squeeze(batch_mean, axes), g.Squeeze(batch_variance, axes)
+    return [form.back(g, result), means, _of_sample(g, layer, source, axes, variances)]
+
+
+def _of_sample(g: Builder, layer: Layer, x: Value, axes: list[int], variance: Value) -> Value:
+    """The variance that a node hands out is divided by one less than the number of values; the result's is not."""
+    sizes = g.Gather(g.Shape(x), np.array(axes, np.int64), axis=0)
+    count = cast(g, g.ReduceProd(sizes, [0], keepdims=0), layer.element(variance))
+    one = layer.number(variance, 1)
+    return g.Mul(variance, g.Div(count, g.Max(g.Sub(count, one), one)))
 
 
 @reads("BatchNormWithGlobalNormalization")

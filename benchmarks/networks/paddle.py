@@ -16,12 +16,12 @@ DEPTHS = (3, 8, 36, 3)
 FEED_MINIBATCH, FETCH_LIST = 9, 10
 
 
-def generate(folder: Path) -> Network:
+def generate(folder: Path, depths: Sequence[int] = DEPTHS) -> Network:
     """Write both files into ``folder`` unless they are there."""
     model, params = folder / "resnet152.pdmodel", folder / "resnet152.pdiparams"
     if not params.exists():
         net = _Net()
-        net.body()
+        net.body(depths)
         model.write_bytes(net.program())
         with params.open("wb") as file:
             file.writelines(write_record(net.parameters[name]) for name in sorted(net.parameters))
@@ -94,12 +94,12 @@ class _Net:
         return self.op("pool2d", name, {"X": x}, shape, pooling_type=kind, ksize=[size] * 2, exclusive=True,
                        ceil_mode=False, padding_algorithm="EXPLICIT", data_format="NCHW", **attrs)  # fmt: skip
 
-    def body(self) -> None:
+    def body(self, depths: Sequence[int]) -> None:
         self.ops.append(op("feed", {"X": "feed"}, {"Out": self.computed("image", (-1, 3, 224, 224))}, col=0))
         x = self.convolution("conv0", "image", 64, 7, 2)
         x = self.pool("pool0", x, (-1, 64, 56, 56), "max", 3, strides=[2, 2], paddings=[1, 1], adaptive=False,
                       global_pooling=False)  # fmt: skip
-        for block in bottlenecks(DEPTHS):
+        for block in bottlenecks(depths):
             x = self.block(block, x)
         x = self.pool("pool1", x, (-1, 2048, 1, 1), "avg", 1, strides=[1, 1], paddings=[0, 0], adaptive=True,
                       global_pooling=False)  # fmt: skip

@@ -23,16 +23,16 @@ SAME, RELU = 0, 1
 IMAGE, SIGNED, POSITIVE, SHARES = (4 / 255, 0), (32 / 255, 0), (16 / 255, -128), (1 / 256, -128)
 
 
-def generate(folder: Path) -> Network:
+def generate(folder: Path, depths: Sequence[int] = DEPTHS) -> Network:
     """Write the file into ``folder`` unless it is there."""
-    return written(folder / "resnet152.tflite", "ResNet-152", quantised=False)
+    return written(folder / "resnet152.tflite", "ResNet-152", depths, quantised=False)
 
 
-def written(path: Path, title: str, *, quantised: bool) -> Network:
+def written(path: Path, title: str, depths: Sequence[int], *, quantised: bool) -> Network:
     """The network at ``path``, made unless it is there; ``quantised`` to eight bits, with a scale for every filter."""
     if not path.exists():
         net = _Net(quantised)
-        net.body()
+        net.body(depths)
         with path.open("wb") as file:
             write(net.model(), IDENTIFIER, file)
     return Network(title, (path,))
@@ -136,14 +136,15 @@ class _Net:
         sum = self.computed(name, self.shapes[y], POSITIVE)
         return self.op("ADD", [y, shortcut], sum, fused_activation_function=RELU)
 
-    def body(self) -> None:
+    def body(self, depths: Sequence[int]) -> None:
         x = self.convolution("conv0", self.computed("image", (1, 224, 224, 3), IMAGE), 64, 7, 2)
         pooled = self.computed("pool0", (1, 56, 56, 64), POSITIVE)
         x = self.op("MAX_POOL_2D", [x], pooled, padding=SAME, stride_w=2, stride_h=2, filter_width=3, filter_height=3)
-        for block in bottlenecks(DEPTHS):
+        for block in bottlenecks(depths):
             x = self.block(block, x)
         axes = self.stored("pool1/axes", np.array([1, 2], np.int32))
         x = self.op("MEAN", [x, axes], self.computed("pool1", (1, 2048), POSITIVE))
-        dense = [x, *self.weighted("dense", x, self.weights.kernel(1000, 2048))]
+        # Some of the probabilities are to be told from zero in eight bits.
+        dense = [x, *self.weighted("dense", x, self.weights.kernel(1000, 2048) * np.float32(4))]
         x = self.op("FULLY_CONNECTED", dense, self.computed("dense", (1, 1000), SIGNED))
         self.op("SOFTMAX", [x], self.computed("probabilities", (1, 1000), SHARES), beta=1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.networks import Network
-from benchmarks.networks.tflite import written
+from benchmarks.networks.tflite import DEPTHS, written
 
 
-def generate(folder: Path) -> Network:
+def generate(folder: Path, depths: Sequence[int] = DEPTHS) -> Network:
     """Write the file into ``folder`` unless it is there."""
-    return written(folder / "resnet152_int8.tflite", "ResNet-152 in eight bits", quantised=True)
+    return written(folder / "resnet152_int8.tflite", "ResNet-152 in eight bits", depths, quantised=True)

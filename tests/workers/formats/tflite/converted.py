@@ -152,6 +152,9 @@ case("net_squeeze", lambda x: tf.squeeze(tf.nn.avg_pool2d(tf.nn.conv2d(x, K, 1, 
 case("net_shape_reshape", lambda x: tf.reshape(y := tf.nn.conv2d(x, K, 2, "SAME"), [tf.shape(y)[0], -1, 2]), IMAGE)
 case("net_tile_reverse", lambda x: tf.tile(tf.reverse(tf.nn.conv2d(x, K, 2, "SAME"), [1]), [1, 1, 2, 1]), IMAGE)
 
+case("net_free_rows", lambda x: tf.reshape(x, [tf.shape(x)[0], tf.shape(x)[1] * tf.shape(x)[2], 3]) @ weight(3, 5),
+     ([None, None, None, 3], F), values={0: [np.ones([1, 7, 6, 3]), np.ones([3, 4, 9, 3])]})  # fmt: skip
+
 # --- products --------------------------------------------------------------------------------------------------------
 
 case("dense", lambda x: tf.nn.relu(x @ weight(6, 4) + weight(4)), ROWS)
@@ -217,6 +220,8 @@ for name, function in {
 case("strided_slice_computed", lambda x, i: (x[:, i], x[:, i:], x[:, :i, 1]), CUBE, ([], tf.int32), values={1: [2, 3]})
 case("gather", lambda x: tf.gather(x, [[2, 0], [1, 1]], axis=1), CUBE)
 case("gather_rows", lambda i: tf.gather(weight(7, 4), i), ([None, 3], tf.int32), whole=(0, 7))
+case("gather_nd_batch", lambda x, i: tf.gather_nd(x, tf.expand_dims(i, -1), batch_dims=1), CUBE,
+     ([None, 2], tf.int32), whole=(0, 5))  # fmt: skip
 case("gather_batch", lambda x, i: tf.gather(x, i, axis=1, batch_dims=1), CUBE, ([None, 2], tf.int32), whole=(0, 5))
 case("gather_batch_axis", lambda x, i: tf.gather(x, i, axis=2, batch_dims=1), CUBE, ([None, 2], tf.int32), whole=(0, 5))
 case("gather_nd", lambda x: tf.gather_nd(x, [[0, 1], [0, 4]]), CUBE)
@@ -234,11 +239,19 @@ case("dynamic_update_slice", lambda x, u, i: tf.raw_ops.XlaDynamicUpdateSlice(in
      if hasattr(tf.raw_ops, "XlaDynamicUpdateSlice") else x, ([4, 5], F), ([2, 3], F), ([2], tf.int32),
      values={2: [[1, 2], [3, 4]]})  # fmt: skip
 case("bucketize", lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-1.0, 0.0, 0.5]), ROWS)
+case("rfft_row", lambda x: (tf.abs(tf.signal.rfft(x)), tf.math.imag(tf.expand_dims(tf.signal.rfft(x), 1))),
+     ([2, 3, 16], F))  # fmt: skip
 case("rfft2d", lambda x: tf.abs(tf.signal.rfft2d(x, [8, 8])), ([2, 8, 8], F))
 case("rfft2d_parts", lambda x: (tf.math.real(y := tf.signal.rfft2d(x, [4, 8])), tf.math.imag(y)), ([2, 4, 8], F))
 case("non_max_suppression", lambda b, s: tf.raw_ops.NonMaxSuppressionV4(
     boxes=b, scores=s, max_output_size=4, iou_threshold=0.5, score_threshold=0.2, pad_to_max_output_size=True),
     ([6, 4], F), ([6], F), span=(0, 1))  # fmt: skip
+case("non_max_suppression_first", lambda b, s: tf.raw_ops.NonMaxSuppressionV4(
+    boxes=b[0], scores=s[0], max_output_size=5, iou_threshold=0.5, score_threshold=0.0, pad_to_max_output_size=True),
+    ([1, 12, 4], F), ([1, 12], F), span=(0.0, 1.0))  # fmt: skip
+case("non_max_suppression_soft", lambda b, s: tf.raw_ops.NonMaxSuppressionV5(
+    boxes=b, scores=s, max_output_size=9, iou_threshold=0.8, score_threshold=0.3, soft_nms_sigma=0.4,
+    pad_to_max_output_size=True), ([12, 4], F), ([12], F), span=(0.0, 1.0))  # fmt: skip
 case("non_max_suppression_scores", lambda b, s: tf.raw_ops.NonMaxSuppressionV5(
     boxes=b, scores=s, max_output_size=5, iou_threshold=0.5, score_threshold=0.2, soft_nms_sigma=0.0,
     pad_to_max_output_size=True), ([6, 4], F), ([6], F), span=(0, 1))  # fmt: skip
@@ -355,6 +368,23 @@ def from_module(module: tf.Module, *names: str) -> bytes:
         return bytes(converter.convert())
 
 
+class Tables(tf.Module):
+    """Numbers to words and words to numbers again."""
+
+    def __init__(self) -> None:
+        words = ["low", "high", "top"]
+        self.words = table(tf.constant([1, 3, 5], tf.int64), tf.constant(words), "none")
+        self.numbers = table(tf.constant(words[1:]), tf.constant([7, 8], tf.int64), -1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.int64, "x")])
+    def looked_up(self, x: Any) -> Any:
+        return self.numbers.lookup(self.words.lookup(x)), self.numbers.size()
+
+
+def table(keys: Any, values: Any, default: Any) -> Any:
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default)
+
+
 def flex() -> bytes:
     function = tf.function(lambda x: tf.linalg.inv(x), input_signature=[tf.TensorSpec([3, 3], F)])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
@@ -362,6 +392,17 @@ def flex() -> bytes:
     return bytes(converter.convert())
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A model that is made as a whole; the rest as in Case."""
+
+    model: Callable[[], bytes]
+    span: tuple[float, float] = (-2.0, 2.0)
+    whole: tuple[int, int] = (0, 7)
+    values: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+
+
+WHOLE: dict[str, Whole] = {"hashtables": Whole(lambda: from_module(Tables(), "looked_up"))}
 # Files that tests read without a recorded run.
 MODELS: dict[str, Callable[[], bytes]] = {
     "two": lambda: from_module(Two(), "scaled", "multiplied"),

@@ -4,7 +4,7 @@
 Small functions go through TensorFlow's converter, what that never writes is put into a flatbuffer by hand
 (``handmade.py``). Every file is run by the interpreter's built-in kernels without delegates, on two inputs. The result
 is ``tests/models/tflite/operators.zip``: ``<name>.tflite`` and ``<name>.npz`` (``input_<sample>_<i>``,
-``output_<sample>_<i>``) a case.
+``output_<sample>_<i>``) a case. With names behind it only those are recorded and take their places in the archive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 sys.path.insert(0, str(Path(__file__).parent))
-from converted import CASES, MODELS, Case
+from converted import CASES, MODELS, WHOLE, Case
 from handmade import FILES
 
 TARGET = Path(__file__).parents[3] / "models" / "tflite" / "operators.zip"
@@ -111,7 +111,7 @@ def record(names: list[str], folder: Path) -> None:
             if name in MODELS:
                 (folder / f"{name}.model.tflite").write_bytes(MODELS[name]())
                 continue
-            case = CASES.get(name) or FILES[name]
+            case = CASES.get(name) or WHOLE.get(name) or FILES[name]
             model = convert(case) if isinstance(case, Case) else case.model()
             arrays = run(model, case)
         except Exception as error:
@@ -127,7 +127,7 @@ def main(names: list[str]) -> None:
     """The converter and the interpreter abort their process now and then: they work in a child, begun again."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        left = names or [*CASES, *FILES, *MODELS]
+        left = names or [*CASES, *WHOLE, *FILES, *MODELS]
         while left:
             child = subprocess.run([sys.executable, __file__, "--record", place, *left], stderr=subprocess.DEVNULL)
             if child.returncode == 0:
@@ -135,14 +135,16 @@ def main(names: list[str]) -> None:
             stopped = (folder / "current").read_text()
             print(f"{stopped}: the process ended with {child.returncode}")
             left = left[left.index(stopped) + 1 :]
-        files = sorted(path for path in folder.iterdir() if path.suffix)
-        if not names:
-            with zipfile.ZipFile(TARGET, "w") as archive:
-                for path in files:
-                    archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
-        print(
-            f"{sum(path.suffix == '.tflite' for path in files)} of {len(names or [*CASES, *FILES, *MODELS])} recorded"
-        )
+        files = [path for path in folder.iterdir() if path.suffix]
+        kept = {}
+        if names:
+            with zipfile.ZipFile(TARGET) as archive:
+                kept = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(TARGET, "w") as archive:
+            for name, data in sorted({**kept, **{path.name: path.read_bytes() for path in files}}.items()):
+                archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+        wanted = names or [*CASES, *WHOLE, *FILES, *MODELS]
+        print(f"{sum(path.suffix == '.tflite' for path in files)} of {len(wanted)} recorded")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 
 from workers.formats.layer import cast
 from workers.formats.tflite.read.layer import F32, Array, Layer, Value, reads, whole
@@ -14,13 +15,18 @@ from workers.inspect.flexbuffer import flex_map
 def non_max_suppression(g: GraphBuilder, layer: Layer) -> list[Value]:
     """Inputs: boxes [N, 4], scores [N], most, overlap, least score (, sigma). Results are padded with 0 to the most.
 
-    V5 also gives scores, lowered by exp(-overlap^2 / (2 sigma)) where sigma is not 0, which ONNX cannot.
+    V5 also gives scores, which each box taken lowers by the overlap where sigma is not 0.
     """
     soft = layer.type.endswith("V5")
-    if soft and layer.number(5, "sigma") != 0:
-        raise layer.unsupported("it lowers scores instead of dropping boxes (soft suppression), which ONNX lacks")
     scores = layer.x(g, 1)
     most = g.Reshape(whole(g, layer.x(g, 2)), [1])
+    sigma = layer.number(5, "sigma") if soft else 0.0
+    if sigma < 0:
+        raise layer.malformed(f"its sigma is {sigma}")
+    if sigma:
+        indices, left = _softly(g, layer, scores, most, sigma)
+        padded = [_padded(g, indices, most, np.int64(0)), _padded(g, left, most, np.float32(0))]
+        return [*padded, g.Squeeze(g.Shape(indices), [0])]
     chosen = _suppressed(g, layer.x(g, 0), g.Unsqueeze(scores, [0, 1]), most, *(
         g.Reshape(cast(g, layer.x(g, index), F32), [1]) for index in (3, 4)
     ))  # fmt: skip
@@ -35,6 +41,46 @@ def non_max_suppression(g: GraphBuilder, layer: Layer) -> list[Value]:
 def _suppressed(g: GraphBuilder, boxes: Value, scores: Value, most: Value, overlap: Value, least: Value) -> Value:
     """[chosen, 3]: batch, class and box, by falling score within a class."""
     return g.NonMaxSuppression(g.Unsqueeze(boxes, [0]), scores, most, overlap, least)
+
+
+def _softly(g: GraphBuilder, layer: Layer, scores: Value, most: Value, sigma: float) -> list[Value]:
+    """Indices and scores of the boxes taken: in a loop the best one, which lowers the others' scores.
+
+    By exp(-overlap^2 / (2 sigma)), or to nothing where the overlap reaches its bound.
+    """
+    boxes, overlap, least = layer.x(g, 0), *(g.Reshape(layer.x(g, index), [1]) for index in (3, 4))
+    body = g.inner(f"{layer.name}_suppression")
+    body.input(f"{layer.name}_step", [], ir.DataType.INT64)
+    body.input(f"{layer.name}_goes_on", [], ir.DataType.BOOL)
+    now = body.input(f"{layer.name}_scores", list(layer.dims(1)), F32)
+    best = body.ArgMax(now, axis=0, keepdims=1)
+    shared = _overlaps(body, body.Gather(boxes, best), boxes)
+    weight = body.Exp(body.Mul(body.Mul(shared, shared), np.float32(-0.5 / sigma)))
+    lowered = body.Where(body.Less(shared, overlap), body.Mul(now, weight), np.float32(-np.inf))
+    after = body.ScatterElements(lowered, best, np.full(1, -np.inf, np.float32), axis=0)
+    goes_on = body.Greater(body.ReduceMax(after, keepdims=0), body.Squeeze(least, [0]))
+    taken = body.Squeeze(best, [0])
+    for value in (goes_on, after, taken, body.Gather(now, taken)):
+        body.output(value)
+    begins = g.Greater(g.ReduceMax(scores, keepdims=0), g.Squeeze(least, [0]))
+    _, indices, left = g.ops("Loop", g.Squeeze(most, [0]), begins, scores, outputs=3, body=body.graph)
+    for value, dtype in ((indices, ir.DataType.INT64), (left, F32)):
+        value.type, value.shape = ir.TensorType(dtype), ir.Shape([None])
+    return [indices, left]
+
+
+def _overlaps(g: GraphBuilder, one: Value, boxes: Value) -> Value:
+    """[N]: the intersection of a box [1, 4] with each of [N, 4] over their union; corners in any order."""
+    low, high = [], []
+    for box in (one, boxes):
+        first, second = g.Slice(box, [0], [2], [1]), g.Slice(box, [2], [4], [1])
+        low.append(g.Min(first, second))
+        high.append(g.Max(first, second))
+    sides = g.Max(g.Sub(g.Min(*high), g.Max(*low)), np.float32(0))
+    areas = [g.ReduceProd(g.Sub(b, a), [1], keepdims=0) for a, b in zip(low, high, strict=True)]
+    shared = g.ReduceProd(sides, [1], keepdims=0)
+    share = g.Div(shared, g.Sub(g.Add(*areas), shared))
+    return g.Where(g.Greater(g.Mul(*areas), np.float32(0)), share, np.float32(0))
 
 
 def _padded(g: GraphBuilder, x: Value, length: Value, fill: np.generic) -> Value:

@@ -7,19 +7,22 @@ import re
 from workers.formats.contract import Evidence
 from workers.formats.paddle.desc import is_program
 from workers.formats.paddle.file import is_params
-from workers.inspect.kind import Kind
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
 PROGRAM, PIR, PARAMS, PICKLE, COMPANION, OTHER = "program", "pir", "params", "pickle", "companion", "other"
-HEAD = 1 << 16
+HEAD, TEXT = 1 << 16, 1 << 10
 PROGRAM_NAMES = (".pdmodel",)
 COMPANIONS = (".pdiparams.info", ".yml", ".yaml", ".txt", ".md", ".log")
 _PIR = re.compile(rb'"magic"\s*:\s*"pir"')
 
 
 def kind_of(file: UploadedFile) -> Kind:
-    """Look at the head of a file, of a JSON text also at its tail."""
+    """Look at the head of a file, of a JSON text also at its tail.
+
+    A program may begin like JSON: its tag is a line feed, and its length may hold the byte of a brace.
+    """
     name = file.name.lower()
     if name.endswith(COMPANIONS):
         return Kind(COMPANION, "a companion that holds no network")
@@ -28,7 +31,7 @@ def kind_of(file: UploadedFile) -> Kind:
     head = file.head(HEAD)
     if is_params(head):
         return Kind(PARAMS, "Paddle parameters")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if is_text(head[:TEXT]) and head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         found = _PIR.search(head) or _PIR.search(bytes(file.map()[-HEAD:]))
         return Kind(PIR, "a program of Paddle 3") if found else Kind(OTHER, "JSON, but no program of Paddle 3")
     if head[:1] == b"\x80" and name.endswith((".pdparams", ".pdopt")):

@@ -49,6 +49,7 @@ batch_norm batch_norm X Mean Variance Scale Bias > Y MeanOut VarianceOut SavedMe
 bicubic_interp bicubic_interp_v2 X OutSize SizeTensor Scale > Out | data_layout=data_format
 bilinear bilinear_tensor_product X Y Weight Bias > Out
 bilinear_interp bilinear_interp_v2 X OutSize SizeTensor Scale > Out | data_layout=data_format
+bincount bincount X Weights minlength > Out
 bitwise_and bitwise_and X Y > Out
 bitwise_not bitwise_not X > Out
 bitwise_or bitwise_or X Y > Out
@@ -177,6 +178,7 @@ hardsigmoid hard_sigmoid X > Out
 hardswish hard_swish X > Out
 hardtanh brelu X > Out
 heaviside elementwise_heaviside X Y > Out
+histogram histogram X Weight > Out
 im2sequence im2sequence X Y > Out
 imag imag X > Out
 increment increment X > Out | step=value
@@ -365,6 +367,7 @@ unbind unbind X > Out
 unfold unfold X > Y
 uniform uniform_random ShapeTensor MinTensor MaxTensor > Out
 unique unique X > Out Indices Index Counts
+unique_consecutive unique_consecutive X > Out Index Counts
 unpool unpool X Indices OutputSizeTensor > Out
 unsqueeze unsqueeze2 X AxesTensor > Out XShape | axes=axis
 unstack unstack X > Y

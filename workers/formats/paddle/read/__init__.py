@@ -19,6 +19,7 @@ from workers.formats.paddle.read import (
     complex_numbers,
     control,
     convolution,
+    counting,
     creation,
     elementwise,
     graph,
@@ -49,7 +50,7 @@ from workers.formats.paddle.signatures import SIGNATURES
 
 # Importing a family registers its operators.
 FAMILIES = (
-    activation, arrays, attention, boxes, complex_numbers, control, convolution, creation, elementwise, graph,
+    activation, arrays, attention, boxes, complex_numbers, control, convolution, counting, creation, elementwise, graph,
     indexing, linear, normalization, own, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals,
     regions, repetition, resize, sequence, shape, slicing, spectrum, steps,
 )  # fmt: skip

@@ -122,7 +122,7 @@ def read_operator(state: Pass, g: GraphBuilder, op: Operator, env: Env) -> None:
     """One operator. Below one that could not be read nothing has a shape; only its type is looked at."""
     rule = reads.find(op.type, op.name)
     if rule is None:
-        state.refused.append(Unsupported(op.name, op.shown, reads.why_not(op.type)))
+        state.refused.append(Unsupported(op.name, op.shown, _why_not(op.type)))
         state.lost.update(op.writes())
         return
     if any(name in state.lost for name in op.reads()):
@@ -139,6 +139,12 @@ def read_operator(state: Pass, g: GraphBuilder, op: Operator, env: Env) -> None:
         _refuse(state, op, error.items)
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         raise layer.malformed(f"its inputs do not fit it: {str(error).strip().splitlines()[-1][:300]}") from error
+
+
+def _why_not(type_: str) -> str:
+    """The reason for an operator of PIR, where it has none of its own, is that for the old one of its name."""
+    old = type_.removeprefix("pd_op.").removesuffix("_")
+    return reads.why_not(old if type_ not in reads.refused and old in reads.refused else type_)
 
 
 def _refuse(state: Pass, op: Operator, items: Sequence[Unsupported]) -> None:

@@ -37,7 +37,6 @@ reads.refuse(
 reads.refuse(
     "ONNX has no such special function", "digamma", "lgamma", "polygamma", "i0", "i0e", "i1", "i1e", "erfinv", "gammaln"
 )
-reads.refuse("ONNX counts no values into bins", "histogram", "bincount")
 reads.refuse(
     "it draws random numbers of a kind that ONNX does not have, or orders at random",
     "bernoulli", "multinomial", "poisson", "dirichlet", "exponential", "randint", "randperm",
@@ -50,7 +49,7 @@ reads.refuse(
     "match_matrix_tensor", "var_conv_2d", "lod_tensor_to_array", "array_to_lod_tensor", "lod_rank_table",
     "max_sequence_len", "reorder_lod_tensor_by_rank", "shrink_rnn_memory",
     "dynamic_rnn", "lstm_unit", "lstmp", "linear_chain_crf",
-    "beam_search", "beam_search_decode", "gather_tree",
+    "beam_search", "beam_search_decode",
 )  # fmt: skip
 reads.refuse(
     "ONNX has no counterpart for this step of a detector",
@@ -71,9 +70,6 @@ reads.refuse(
 )  # fmt: skip
 reads.refuse("texts are taken apart outside of the network", "faster_tokenizer")
 reads.refuse("pictures are loaded and decoded outside of the network", "decode_jpeg", "read_file", "read")
-reads.refuse(
-    "how many rows it gives depends on runs of equal neighbours, which ONNX does not say", "unique_consecutive"
-)
 reads.refuse("its strides reach into the memory of another tensor", "as_strided", "view_dtype")
 reads.refuse(
     "no release of Paddle has an operator of this name; another tool wrote the file",

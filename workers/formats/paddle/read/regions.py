@@ -6,13 +6,15 @@ import math
 
 import numpy as np
 
+from workers.formats.dims import times
 from workers.formats.paddle.read.boxes import centred, survivors, widened
 from workers.formats.paddle.read.layer import F32, I32, I64, Layer, Value, cast, reads
 from workers.formats.paddle.read.recurrent import one_sequence
 from workers.formats.paddle.read.vectors import reshaped
 from workers.hub.graph import GraphBuilder
+from workers.hub.node import Dim
 
-GROWTH, PICTURES = math.log(1000.0 / 16.0), 64
+GROWTH = math.log(1000.0 / 16.0)
 
 
 # --- pooling ----------------------------------------------------------------------------------------------------------
@@ -67,53 +69,53 @@ def roi_pool(g: GraphBuilder, layer: Layer) -> Value:
 def generate_proposals(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     """The best boxes of every picture, decoded, clipped, freed of small and of overlapping ones.
 
-    Each picture is written out; where nothing is left Paddle gives one empty box, here none.
+    Where nothing is left of a picture Paddle gives one empty box, here none.
     """
-    scores, deltas = layer.x("Scores"), layer.x("BboxDeltas")
-    layer.rank(scores, 4)
-    batch = layer.size(scores, 0)
-    if not 1 <= batch <= PICTURES:
-        raise layer.unsupported(f"a batch of {batch} pictures is written out picture by picture")
     if layer.real("eta", 1.0) < 1:
         raise layer.unsupported("its threshold adapts (eta), which ONNX's NonMaxSuppression does not do")
+    boxes, value, fits = _candidates(g, layer)
+    limit, after = layer.real("nms_thresh", 0.5), layer.integer("post_nms_topN", 1000)
+    if limit > 0:
+        worst = layer.number(value, -np.inf)
+        best = survivors(g, widened(g, layer, boxes, not _offset(layer)), g.Unsqueeze(g.Where(fits, value, worst), [1]),
+                         limit, float(np.finfo(np.float32).min), after if after > 0 else 2**31 - 1)  # fmt: skip
+        kept = g.Gather(best, [0, 2], axis=1)
+    else:
+        kept = g.Transpose(g.NonZero(fits), perm=[1, 0])
+    pictures = g.Range(np.asarray(0), g.Squeeze(g.Shape(value, start=0, end=1), [0]), np.asarray(1))
+    mine = g.Equal(g.Slice(kept, [0], [1], [1]), g.Unsqueeze(pictures, [0]))
+    counts = g.ReduceSum(g.Cast(mine, to=int(I32)), [0], keepdims=0)
+    return {"RpnRois": g.GatherND(boxes, kept), "RpnRoiProbs": g.Unsqueeze(g.GatherND(value, kept), [1]),
+            "RpnRoisNum": counts}  # fmt: skip
+
+
+def _candidates(g: GraphBuilder, layer: Layer) -> tuple[Value, Value, Value]:
+    """The boxes with the best scores [N, R, 4], their scores [N, R], and whether they are large enough."""
+    scores, deltas = layer.x("Scores"), layer.x("BboxDeltas")
     info = layer.x("ImShape") if layer.op.inputs.get("ImShape") else layer.x("ImInfo")
-    found = [_one_picture(g, layer, *(_picture(g, x, index, batch) for x in (scores, deltas, info)))
-             for index in range(batch)]  # fmt: skip
-    boxes, values = ([pair[part] for pair in found] for part in range(2))
-    counts = [g.Cast(g.Shape(x, start=0, end=1), to=int(I32)) for x in boxes]
-    joined = [parts[0] if batch == 1 else g.Concat(*parts, axis=0) for parts in (boxes, values, counts)]
-    return {"RpnRois": joined[0], "RpnRoiProbs": joined[1], "RpnRoisNum": joined[2]}
-
-
-def _picture(g: GraphBuilder, x: Value, index: int, batch: int) -> Value:
-    return x if batch == 1 else g.Slice(x, [index], [index + 1], [0])
-
-
-def _one_picture(g: GraphBuilder, layer: Layer, scores: Value, deltas: Value, info: Value) -> tuple[Value, Value]:
-    """Boxes [R, 4] and their scores [R, 1]."""
+    layer.rank(scores, 4)
+    batch = layer.shape(scores)[0]
     anchors, height, width = layer.sizes(scores, 1)
     total = anchors * height * width
-    value = reshaped(g, layer, g.Transpose(scores, perm=[0, 2, 3, 1]), [total])
-    offsets = reshaped(g, layer, deltas, [anchors, 4, height, width])
-    offsets = reshaped(g, layer, g.Transpose(offsets, perm=[2, 3, 0, 1]), [total, 4])
+    value = reshaped(g, layer, g.Transpose(scores, perm=[0, 2, 3, 1]), [batch, total])
+    offsets = reshaped(g, layer, deltas, [batch, anchors, 4, height, width])
+    offsets = reshaped(g, layer, g.Transpose(offsets, perm=[0, 3, 4, 1, 2]), [batch, total, 4])
     priors = reshaped(g, layer, layer.x("Anchors"), [total, 4])
     variances = layer.maybe("Variances")
     if variances is not None:
         offsets = g.Mul(offsets, reshaped(g, layer, variances, [total, 4]))
     before = layer.integer("pre_nms_topN", 6000)
     before = min(before, total) if before > 0 else total
-    value, places = g.ops("TopK", value, [before], outputs=2, axis=0)
-    boxes = _decoded(g, layer, g.Gather(offsets, places, axis=0), g.Gather(priors, places, axis=0), info)
+    value, places = g.ops("TopK", value, [before], outputs=2, axis=1)
+    wide = g.Expand(g.Unsqueeze(places, [2]), [1, 1, 4])
+    rows: list[Dim] = [times([batch, before]), 4]
+    chosen = reshaped(g, layer, g.GatherElements(offsets, wide, axis=1), rows)
+    info = g.Expand(g.Unsqueeze(info, [1]), [1, before, 1])
+    info = reshaped(g, layer, info, [rows[0], layer.size(info, 2)])
+    anchor = reshaped(g, layer, g.Gather(priors, places, axis=0), rows)
+    boxes = _decoded(g, layer, chosen, anchor, info)
     fits = _large_enough(g, layer, boxes, info)
-    boxes, value = g.Compress(boxes, fits, axis=0), g.Compress(value, fits, axis=0)
-    limit, after = layer.real("nms_thresh", 0.5), layer.integer("post_nms_topN", 1000)
-    if limit > 0:
-        area = widened(g, layer, boxes, not _offset(layer))
-        kept = survivors(g, g.Unsqueeze(area, [0]), g.Unsqueeze(value, [0, 1]), limit, float(np.finfo(np.float32).min),
-                         after if after > 0 else 2**31 - 1)  # fmt: skip
-        index = g.Gather(kept, np.asarray(2), axis=1)
-        boxes, value = g.Gather(boxes, index, axis=0), g.Gather(value, index, axis=0)
-    return boxes, g.Unsqueeze(value, [1])
+    return reshaped(g, layer, boxes, [batch, before, 4]), value, reshaped(g, layer, fits, [batch, before])
 
 
 def _offset(layer: Layer) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -150,19 +150,28 @@ def pad_planes(g: GraphBuilder, layer: Layer) -> Value:
     x = layer.x()
     rank = layer.rank(x, 3, 4, 5)
     axes = rank - 2
-    found = fixed(layer, numbers(g, layer, "paddings", "Paddings"), "its paddings")
-    if len(found) != 2 * axes:
-        raise layer.malformed(f"its paddings are {found} for {axes} axes")
-    pairs = [(found[2 * i], found[2 * i + 1]) for i in range(axes)]
-    pairs = pairs if layer.op.type == "pad2d" else pairs[::-1]
-    last = layer.word("data_format", "NCHW") in ("NHWC", "NDHWC", "NLC")
-    whole_pairs = [(0, 0), *pairs, (0, 0)] if last else [(0, 0), (0, 0), *pairs]
     mode = MODES.get(layer.word("mode", "constant"))
     if mode is None:
         raise layer.malformed(f"its mode is {layer.word('mode')!r}")
+    last = layer.word("data_format", "NCHW") in ("NHWC", "NDHWC", "NLC")
     value = layer.real("pad_value", layer.real("value", 0.0))
-    pads = [low for low, _ in whole_pairs] + [high for _, high in whole_pairs]
-    return _padded(g, layer, x, pads, mode, value)
+    found = numbers(g, layer, "paddings", "Paddings")
+    count = len(found) if isinstance(found, list) else layer.size(found, 0)
+    if count != 2 * axes:
+        raise layer.malformed(f"it has {count} paddings for {axes} axes")
+    order = range(axes) if layer.op.type == "pad2d" else range(axes - 1, -1, -1)
+    if not isinstance(found, list):
+        ends = (g.Gather(found, [2 * place + end for place in order], axis=0) for end in (0, 1))
+        pads = [part for end in ends for part in (([0], end, [0]) if last else ([0, 0], end))]
+        result = g.Pad(x, g.Concat(*pads, axis=0), layer.number(x, value) if value else None, mode=mode)
+        known = contents(layer, found) or (None,) * count
+        still = [known[2 * place] == known[2 * place + 1] == 0 for place in order]
+        still = [True, *still, True] if last else [True, True, *still]
+        result.shape = ir.Shape([dim if same else None for dim, same in zip(layer.shape(x), still, strict=True)])
+        return result
+    pairs = [(found[2 * place], found[2 * place + 1]) for place in order]
+    whole_pairs = [(0, 0), *pairs, (0, 0)] if last else [(0, 0), (0, 0), *pairs]
+    return _padded(g, layer, x, [low for low, _ in whole_pairs] + [high for _, high in whole_pairs], mode, value)
 
 
 @reads("pad_constant_like")
@@ -179,29 +188,50 @@ def pad_constant_like(g: GraphBuilder, layer: Layer) -> Value:
 
 @reads("set_value")
 def set_value(g: GraphBuilder, layer: Layer) -> Value:
-    """A value, broadcast, takes the place of a slice with known bounds; the rest stays."""
+    """A value, broadcast, takes the place of a slice; the rest stays."""
     x = layer.x("Input")
     rank = layer.rank(x)
     axes = [layer.axis(axis, rank) for axis in layer.integers("axes")]
-    bounds = {
-        key: fixed(layer, numbers(g, layer, key, f"{key.capitalize()}Tensor", f"{key.capitalize()}TensorList",
-                                  default=[default] * len(axes)), f"its {key}")
+    found = {
+        key: numbers(g, layer, key, f"{key.capitalize()}Tensor", f"{key.capitalize()}TensorList",
+                     default=[default] * len(axes))
         for key, default in (("starts", 0), ("ends", 2**31 - 1), ("steps", 1))
     }  # fmt: skip
-    if any(len(found) != len(axes) for found in bounds.values()) or 0 in bounds["steps"]:
+    bounds = {key: one for key, one in found.items() if isinstance(one, list)}
+    if any(len(one) != len(axes) for one in bounds.values()) or 0 in bounds.get("steps", []):
         raise layer.malformed(f"its bounds {bounds} do not fit {len(axes)} axes")
     value = _written(g, layer, x)
-    decrease = {layer.axis(axis, rank) for axis in layer.integers("decrease_axes")}
+    decrease = sorted({layer.axis(axis, rank) for axis in layer.integers("decrease_axes")})
+    if len(bounds) < len(found):
+        return _put_anywhere(g, layer, x, value, axes, found, decrease)
     index: dict[int, Array] = {}
     for place, axis in enumerate(axes):
         size = layer.shape(x)[axis]
         picked = slice(*(bounds[key][place] for key in ("starts", "ends", "steps")))
         if axis in decrease and picked.start == -1:
             picked = slice(-1, None)
+            bounds["ends"][place] = 2**31 - 1
         if picked.start == 0 and picked.step == 1 and (picked.stop >= 2**31 - 1 or picked.stop == size):
             continue
-        index[axis] = np.arange(layer.size(x, axis))[picked]
-    return _put(g, layer, x, value, index, sorted(decrease))
+        index[axis] = np.arange(size if isinstance(size, int) else 0)[picked]
+    if any(not isinstance(layer.shape(x)[axis], int) for axis in index):
+        return _put_anywhere(g, layer, x, value, axes, found, decrease)
+    return _put(g, layer, x, value, index, decrease)
+
+
+def _put_anywhere(
+    g: GraphBuilder, layer: Layer, x: Value, value: Value, axes: Sequence[int],
+    bounds: Mapping[str, list[int] | Value], decrease: Sequence[int],
+) -> Value:  # fmt: skip
+    """Where sizes or bounds are not known: the places of the slice in the flat tensor are cut out like the slice."""
+    rank, count = layer.rank(x), g.Size(x)
+    places = g.Reshape(g.Range(np.asarray(0), count, np.asarray(1)), g.Shape(x))
+    cut = g.Slice(places, bounds["starts"], bounds["ends"], list(axes), bounds["steps"])
+    filled = g.Expand(_axes_back(g, layer, value, rank, decrease), g.Shape(cut))
+    flat = [g.Reshape(part, [-1]) for part in (x, cut, filled)]
+    y = g.Reshape(g.ScatterElements(*flat, axis=0), g.Shape(x))
+    y.shape = ir.Shape(list(layer.shape(x)))
+    return y
 
 
 def _written(g: GraphBuilder, layer: Layer, x: Value) -> Value:

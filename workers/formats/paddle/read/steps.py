@@ -146,3 +146,21 @@ def _backwards(g: GraphBuilder, layer: Layer, last: Value, back: Value) -> Value
     origins = inner.input(f"{layer.name}_origins", list(layer.shape(back)[1:]), I64)
     before = inner.GatherElements(origins, label, axis=1)
     return _scan(g, inner, [last], [back], [before, inner.Identity(before)], True)[1]
+
+
+@reads("gather_tree")
+def gather_tree(g: GraphBuilder, layer: Layer) -> Value:
+    """Paths of a beam search from the last step back: Ids and Parents [T, N, W]."""
+    ids, parents = layer.x("Ids"), layer.x("Parents")
+    steps, batch, width = layer.shape(ids)
+    size = g.Squeeze(g.Shape(ids, start=2, end=3), [0])
+    start = g.Expand(cast(g, g.Range(np.asarray(0), size, np.asarray(1)), layer.element(parents)),
+                     g.Shape(ids, start=1))  # fmt: skip
+    inner = g.inner(f"{layer.name}_step")
+    beam = inner.input(f"{layer.name}_beam", [batch, width], layer.element(parents))
+    values = [inner.input(f"{layer.name}_{word}", [batch, width], layer.element(x))
+              for word, x in (("ids", ids), ("parents", parents))]  # fmt: skip
+    here, before = (inner.GatherElements(value, beam, axis=1) for value in values)
+    found = _scan(g, inner, [start], [ids, parents], [before, here], True)[1]
+    found.shape = ir.Shape([steps, batch, width])
+    return found

@@ -113,3 +113,49 @@ def loops():
     )
     case("tile-batch", lambda x: paddle.assign(np.ones([1, 4], "f4")).tile([paddle.shape(x)[0], 1]).sum(1) + x.sum(1),
          x=normal("N", 3))  # fmt: skip
+
+    def bounded(x):
+        right = ((4 - paddle.shape(x)[-1:] % 4) % 4).astype("int32")
+        none = paddle.zeros([1], "int32")
+        return F.pad(x, paddle.concat([none, right, none, right]))
+
+    case("pad-computed", bounded, x=normal("N", 2, "N", "N"))
+
+    def first_rows(x):
+        y = paddle.static.setitem(paddle.assign(x), (0, slice(1, 3)), x[1, :2] * 2)
+        return paddle.static.setitem(y, -1, 5.0)
+
+    case("set-rows", first_rows, x=normal("N", 4))
+
+    def chosen(x):
+        place = paddle.argmax(x.sum(0)).reshape([])
+        return paddle.static.setitem(paddle.assign(x), (slice(None), slice(place, place + 1)), 7.0)
+
+    case("set-computed", chosen, x=normal("N", 4))
+
+
+def counts():
+    x = whole(0, 6, "N")
+    case("bincount", lambda x: paddle.bincount(x, minlength=4), x=x)
+    case("bincount-weights", lambda x, w: paddle.bincount(x, w), x=x, w=normal("N"))
+    case("histogram", lambda x: paddle.histogram(x, 5, -2, 2), x=normal("N", 9))
+    case("unique-consecutive", lambda x: list(paddle.unique_consecutive(x, True, True)), x=whole(0, 2, "N", 7))
+    ids, parents = whole(0, 9, 5, "N", 3), whole(0, 3, 5, "N", 3)
+    case("gather-tree", lambda x, p: F.gather_tree(x, p), x=ids, p=parents)
+
+
+def proposals():
+    def best(scores, deltas, size):
+        anchors = paddle.assign(np.cumsum(np.random.RandomState(0).uniform(0, 20, (4, 5, 3, 4)), -1).astype("f4"))
+        variances = paddle.ones_like(anchors) * 0.5
+        return list(
+            paddle.vision.ops.generate_proposals(
+                scores, deltas, size, anchors, variances, 30, 9, 0.6, 4.0, return_rois_num=True
+            )
+        )
+
+    case("proposals-batch", best, scores=normal("N", 3, 4, 5), deltas=normal("N", 12, 4, 5), size=extent())
+
+
+def extent():
+    return whole(40, 60, "N", 2, dtype="f4")

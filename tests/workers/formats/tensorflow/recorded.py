@@ -16,7 +16,7 @@ from workers.formats.tensorflow.read import read
 from workers.inspect.upload import Upload
 from workers.options import Options
 
-ARCHIVE = MODELS / "tensorflow" / "operators" / "operators.zip"
+ARCHIVES = tuple(MODELS / "tensorflow" / "operators" / f"{title}.zip" for title in ("operators", "more"))
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,12 @@ class Recorded:
 
 @cache
 def recorded() -> list[Recorded]:
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        names = [name.removesuffix("/graph.pb") for name in archive.namelist() if name.endswith("/graph.pb")]
-        return [_one(archive, name) for name in names]
+    found: list[Recorded] = []
+    for path in ARCHIVES:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix("/graph.pb") for name in archive.namelist() if name.endswith("/graph.pb")]
+            found += [_one(archive, name) for name in names]
+    return found
 
 
 def _one(archive: zipfile.ZipFile, name: str) -> Recorded:

@@ -56,6 +56,11 @@ def _range(layer: Layer, g: Builder, low: Value, high: Value) -> tuple[float, fl
     return float(ends[0].reshape(())), float(ends[1].reshape(()))
 
 
+def away(x: np.float32) -> float:
+    """The nearest whole number, halves away from zero."""
+    return float(np.sign(x) * np.floor(np.abs(x) + np.float32(0.5)))
+
+
 def _linear(layer: Layer, kind: object, low: float, high: float) -> tuple[float, float]:
     """(scale, offset) with value = scale * q + offset, for the mode of the node; MIN_FIRST makes zero a step."""
     signed, bits = kind == I8, 8
@@ -67,7 +72,7 @@ def _linear(layer: Layer, kind: object, low: float, high: float) -> tuple[float,
         return scale, 0.0
     scale = (high - low) / (2**bits - 1)
     if mode == "MIN_FIRST" and scale:
-        low = float(np.round(low / scale)) * scale
+        low = away(np.float32(low) / np.float32(scale)) * scale
     return scale, low + (2 ** (bits - 1) * scale if signed else 0.0)
 
 
@@ -86,22 +91,31 @@ def quantize_v2(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> 
     kind = layer.dtype("T", "DT_QUINT8")
     if kind not in (U8, I8):
         raise layer.unsupported(f"it makes {kind.name} numbers")
-    scale, offset = _linear(layer, kind, *_range(layer, g, low, high))
-    steps = _steps(g, layer, x, scale, offset)
-    ends = np.iinfo(kind.numpy())
-    held = g.Clip(steps, np.float32(ends.min), np.float32(ends.max))
+    ends = _range(layer, g, low, high)
+    if layer.s("mode") == "MIN_FIRST":
+        steps = _first_steps(g, layer, x, *ends, -128 if kind == I8 else 0)
+    else:
+        scale, offset = _linear(layer, kind, *ends)
+        inverse = np.float32(1 / scale) if scale else np.float32(0)
+        steps = _whole(g, layer, g.Mul(g.Sub(x, np.float32(offset)) if offset else x, inverse))
+    limits = np.iinfo(kind.numpy())
+    held = g.Clip(steps, np.float32(limits.min), np.float32(limits.max))
     return [g.Cast(cast(g, held, I32), to=int(kind)), low, high]
 
 
-def _steps(g: Builder, layer: Layer, x: Value, scale: float, offset: float) -> Value:
-    """TensorFlow multiplies by the inverse; MIN_FIRST takes whole steps off behind the rounding."""
-    inverse, first = np.float32(1 / scale) if scale else np.float32(0), layer.s("mode") == "MIN_FIRST"
-    steps = g.Mul(g.Sub(x, np.float32(offset)) if offset and not first else x, inverse)
+def _whole(g: Builder, layer: Layer, steps: Value) -> Value:
     if layer.s("round_mode", "HALF_AWAY_FROM_ZERO") == "HALF_TO_EVEN":
-        steps = g.Round(steps)
-    else:
-        steps = g.Mul(g.Sign(steps), g.Floor(g.Add(g.Abs(steps), np.float32(0.5))))
-    return g.Sub(steps, np.float32(np.round(offset / scale))) if first and scale else steps
+        return g.Round(steps)
+    return g.Mul(g.Sign(steps), g.Floor(g.Add(g.Abs(steps), np.float32(0.5))))
+
+
+def _first_steps(g: Builder, layer: Layer, x: Value, low: float, high: float, least: int) -> Value:
+    """MIN_FIRST: the range's beginning in whole steps is taken off behind the rounding."""
+    if high <= low:
+        raise layer.malformed(f"its range is from {low} to {high}")
+    inverse = np.float32(255.0 / np.float64(np.float32(high) - np.float32(low)))
+    first = away(np.float32(low) * inverse) - least
+    return g.Sub(_whole(g, layer, g.Mul(x, inverse)), np.float32(first))
 
 
 @reads("QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4")

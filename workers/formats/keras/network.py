@@ -80,9 +80,11 @@ class Net:
 class Parser:
     """Reads records of one file; every complaint names it."""
 
-    def __init__(self, file: str, generation: int) -> None:
+    def __init__(self, file: str, generation: int, ordering: str = "") -> None:
+        """``ordering``: Keras 1's ``dim_ordering``, for layers that do not say theirs."""
         self.file = file
         self.generation = generation
+        self.ordering = ordering
 
     def malformed(self, reason: str, layer: str | None = None) -> MalformedModel:
         return MalformedModel(f"{self.file!r}: {reason}", file=self.file, layer=layer)
@@ -113,6 +115,8 @@ class Parser:
             spec.net = self.net(record, depth + 1)
             spec.kind = "Functional"
         else:
+            if self.ordering:
+                spec.config.setdefault("dim_ordering", self.ordering)
             spec.kind, spec.config = upgrade(spec.kind, spec.config, self.generation)
         spec.inner = self.inner(spec, depth)
         if spec.module.startswith(("keras.src.ops", "keras.ops", "keras.src.backend")) or _bare_operation(record, spec):
@@ -216,23 +220,32 @@ class Parser:
             raise self.malformed("a model has no list of layers")
         layers = [self.spec(item, depth) for item in config["layers"]]
         name = str(config.get("name") or record.get("name") or "model")
-        net = Net(name, layers, self.ends(config.get("input_layers")), self.ends(config.get("output_layers")))
+        heads, tails = (self.ends(config.get(key), nested=depth > 0) for key in ("input_layers", "output_layers"))
+        net = Net(name, layers, heads, tails)
         if any(isinstance(node, dict) for item in config["layers"] for node in item.get("inbound_nodes") or []):
             net.outputs = _from_zero(net)
         self.check(net)
         if isinstance(config.get("output_layers"), dict):
-            net.labels = [str(key) for key in config["output_layers"]]
+            net.labels = [label for key, item in config["output_layers"].items() for label in self.labels(key, item)]
         return net
 
-    def ends(self, item: Any) -> list[Ref]:
-        """Inputs or outputs: one triple, or lists and dictionaries of them in any nesting."""
+    def labels(self, key: str, item: Any) -> list[str]:
+        """A dictionary's key for its tensor, numbered where it has several."""
+        count = len(self.ends(item))
+        return [str(key)] if count == 1 else [f"{key}_{place}" for place in range(count)]
+
+    def ends(self, item: Any, *, nested: bool = False) -> list[Ref]:
+        """Inputs or outputs: one triple, or lists and dictionaries of them in any nesting.
+
+        The tensors of a nested model are numbered with the keys of its dictionaries sorted.
+        """
         if _is_triple(item):
             return [Ref(item[0], item[1], item[2])]
         if isinstance(item, dict):
-            item = list(item.values())
+            item = [item[key] for key in (sorted(item) if nested else item)]
         if not isinstance(item, list):
             raise self.malformed("a model's inputs or outputs are no list of tensors")
-        return [ref for inner in item for ref in self.ends(inner)]
+        return [ref for inner in item for ref in self.ends(inner, nested=nested)]
 
     def check(self, net: Net) -> None:
         """Names once each, references that lead to calls."""

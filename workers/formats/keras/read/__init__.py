@@ -5,6 +5,7 @@ The batch axis is left free first; a layer that needs its size sends the reader 
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 
 from workers.errors import ConversionError, InvalidOptions, MalformedModel, Unsupported, UnsupportedOperators
@@ -66,8 +67,9 @@ def read(request: ReadRequest) -> Reading:
 
 def parse(source: Assembled) -> Net:
     """The architecture as a net; a model class of the user's is refused by its name."""
-    parser = Parser(source.file, source.generation)
     config = source.config
+    first = source.generation == 1 and '"dim_ordering": "th"' in json.dumps(config)
+    parser = Parser(source.file, source.generation, "th" if first else "")
     if not isinstance(config.get("class_name"), str):
         raise MalformedModel(f"{source.file!r} does not say which model it is", file=source.file)
     if not is_model(config):

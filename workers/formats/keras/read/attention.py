@@ -57,7 +57,12 @@ def multi_head_attention(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Result:
     if layer.flag("use_gate", False):
         y = g.Mul(y, g.Sigmoid(g.Transpose(_heads(g, layer, "gate", query), perm=[0, 2, 1, 3])))
     result = _output(g, layer, y, query)
-    result.mask = query.mask
+    result.mask = query.mask if _sees_masks(layer) else None
+    if layer.generation > 2:
+        # Keras 3 takes the masks off its inputs: whatever runs after it finds none there.
+        for name, x in zip(("query", "value", "key"), (xs[0], *given), strict=True):
+            if isinstance(x, Tensor) and not isinstance(argument(layer, f"{name}_mask"), Tensor):
+                x.mask = None
     return [result, plain(weights)] if argument(layer, "return_attention_scores") else result
 
 
@@ -123,7 +128,7 @@ def _mask(g: GraphBuilder, layer: Layer, scores: Value, query: Tensor, key: Tens
     masks: list[Value | None] = []
     for name, axes, tensor in (("query", [1, 3], query), ("value", [1, 2], value), ("key", [1, 2], key)):
         given = argument(layer, f"{name}_mask")
-        mask = given.plain(g) if isinstance(given, Tensor) else tensor.mask
+        mask = given.plain(g) if isinstance(given, Tensor) else tensor.mask if _sees_masks(layer) else None
         own = name != "key" or tensor is not value
         if mask is not None and own:
             masks.append(g.Unsqueeze(cast(g, mask, BOOL), axes))
@@ -134,6 +139,12 @@ def _mask(g: GraphBuilder, layer: Layer, scores: Value, query: Tensor, key: Tens
     if argument(layer, "use_causal_mask"):
         masks.append(causal(g, scores))
     return both(g, masks)
+
+
+def _sees_masks(layer: Layer) -> bool:
+    """Before TensorFlow 2.10 the layer knew only of the mask that it was given."""
+    major, minor = (*(int(part) if part.isdigit() else 0 for part in layer.scope.version.split(".")[:2]), 0, 0)[:2]
+    return layer.generation > 2 or (major, minor) >= (2, 10)
 
 
 def causal(g: GraphBuilder, scores: Value) -> Value:

@@ -43,7 +43,7 @@ def levelled(g: GraphBuilder, xs: Sequence[Tensor]) -> list[Tensor]:
 def joined(g: GraphBuilder, layer: Layer, *xs: Tensor) -> Tensor:
     if len(xs) < 2 or (layer.kind == "Subtract" and len(xs) != 2):
         raise layer.malformed(f"it has {len(xs)} inputs")
-    mask = merged(g, xs)
+    mask = merged(g, xs, layer.generation)
     if all(x.flat == xs[0].flat and x.flat is not None for x in xs):
         values, result = [x.value for x in xs], xs[0]
     else:
@@ -79,6 +79,8 @@ def _masks(g: GraphBuilder, layer: Layer, xs: Sequence[Tensor], axis: int) -> Va
     """All must count; along the time the masks follow each other, ones where there is none."""
     if all(x.mask is None for x in xs):
         return None
+    if axis != 1 and layer.generation > 2:
+        return merged(g, xs, layer.generation)
     if axis != 1:
         return both(g, [x.mask for x in xs])
     parts = []

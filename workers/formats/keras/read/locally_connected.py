@@ -36,10 +36,11 @@ def locally_connected(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     if layer.flag("use_bias", True):
         bias = layer.array("bias")
         last = channels_last(layer) or axes == 1
-        want = [*out, filters] if last else [filters, *out]
-        if list(bias.shape) != want:
+        want = [*out, filters]
+        if list(bias.shape) not in ([want] if last else [want, [filters, *out]]):
             raise layer.malformed(f"its bias has the shape {list(bias.shape)}, the layer needs {want}")
-        turned = bias.transpose(axes, *range(axes)) if last else bias
+        # Keras takes its numbers in their stored order where the channels come first.
+        turned = bias.transpose(axes, *range(axes)) if last else bias.reshape(filters, *out)
         y = g.Add(y, layer.weight(g, "bias", turned, layer.element(x)))
     return activate(g, layer, make(y), layer.config.get("activation"))
 

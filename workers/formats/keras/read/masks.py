@@ -12,7 +12,7 @@ passes = frozenset({
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout",
     "GaussianNoise", "ActivityRegularization", "Dense", "BatchNormalization", "LayerNormalization",
     "GroupNormalization", "RMSNormalization", "UnitNormalization", "Identity", "EinsumDense", "Rescaling", "Highway",
-    "TimeDistributed", "MultiHeadAttention", "GroupQueryAttention",
+    "TimeDistributed",
 })  # fmt: skip
 
 
@@ -25,8 +25,17 @@ def both(g: GraphBuilder, masks: Sequence[Value | None]) -> Value | None:
     return found
 
 
-def merged(g: GraphBuilder, xs: Sequence[Tensor]) -> Value | None:
-    """The mask of layers that add, multiply or compare: none where one input has none."""
-    if any(x.mask is None for x in xs):
-        return None
-    return both(g, [x.mask for x in xs])
+def merged(g: GraphBuilder, xs: Sequence[Tensor], generation: int) -> Value | None:
+    """The mask of layers that add, multiply or compare.
+
+    Keras 3 counts a step that counts in any input, if all have masks; before, it had to count in all masks there are.
+    """
+    masks = [x.mask for x in xs]
+    if generation < 3:
+        return both(g, masks)
+    found: Value | None = masks[0]
+    for mask in masks[1:]:
+        if mask is None or found is None:
+            return None
+        found = found if mask is found else g.Or(found, mask)
+    return found

@@ -17,6 +17,7 @@ from workers.formats.keras.read.inputs import Input
 from workers.formats.keras.read.layer import Layer, Result, Rule, Scope, reads
 from workers.formats.keras.read.masks import passes
 from workers.formats.keras.read.tensor import Tensor, plain
+from workers.formats.keras.slots import ATTENTIONS
 from workers.formats.keras.weights import Stock
 from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder
@@ -91,33 +92,57 @@ def walk(state: Pass, net: Net, stock: Stock, given: Mapping[Key, Tensor], path:
 
 def order(net: Net, file: str) -> list[tuple[Spec, int]]:
     """Calls in an order in which every one stands behind what it needs; the file's order where it can be kept."""
+    found = _behind(net, file, [(root, start) for root in net.layers for start in range(len(root.calls))])
+    if any(spec.kind in ATTENTIONS and spec.generation > 2 for spec, _ in found):
+        return _by_depth(net, found, file)
+    return found
+
+
+def _by_depth(net: Net, calls: list[tuple[Spec, int]], file: str) -> list[tuple[Spec, int]]:
+    """As Keras 3 runs them: farthest from the outputs first, and of those the one that was found last on the way back
+    from the outputs. It matters where attention takes the masks off its inputs."""
+    names = net.by_name
+    depths: dict[tuple[str, int], int] = {}
+    for spec, number in reversed(calls):
+        depth = depths.setdefault((spec.name, number), 0)
+        for ref in refs([spec.calls[number].args, spec.calls[number].kwargs]):
+            key = (ref.layer, ref.node - names[ref.layer].first)
+            depths[key] = max(depths.get(key, 0), depth + 1)
+    roots = [(names[ref.layer], ref.node - names[ref.layer].first) for ref in net.outputs if names[ref.layer].calls]
+    found = [(spec.name, number) for spec, number in _behind(net, file, [*roots, *calls])]
+    places = {key: place for place, key in enumerate(found)}
+    keys = {(spec.name, number): (-depths[spec.name, number], -places[spec.name, number]) for spec, number in calls}
+    return sorted(calls, key=lambda call: keys[call[0].name, call[1]])
+
+
+def _behind(net: Net, file: str, roots: Sequence[tuple[Spec, int]]) -> list[tuple[Spec, int]]:
+    """The calls and all that they need, each behind what it needs."""
     names = net.by_name
     done: set[tuple[str, int]] = set()
     found: list[tuple[Spec, int]] = []
-    for root in net.layers:
-        for start in range(len(root.calls)):
-            stack = [(root, start, False)]
-            active: set[tuple[str, int]] = set()
-            while stack:
-                spec, number, ready = stack.pop()
-                key = (spec.name, number)
-                if key in done:
-                    continue
-                if ready:
-                    done.add(key)
-                    active.discard(key)
-                    found.append((spec, number))
-                    continue
-                if key in active:
-                    raise MalformedModel(
-                        f"{file!r}: the layer {spec.name!r} needs its own result", file=file, layer=spec.name
-                    )
-                active.add(key)
-                stack.append((spec, number, True))
-                for ref in reversed(list(refs([spec.calls[number].args, spec.calls[number].kwargs]))):
-                    below = names[ref.layer]
-                    if below.calls and (below.name, ref.node - below.first) not in done:
-                        stack.append((below, ref.node - below.first, False))
+    for root, start in roots:
+        stack = [(root, start, False)]
+        active: set[tuple[str, int]] = set()
+        while stack:
+            spec, number, ready = stack.pop()
+            key = (spec.name, number)
+            if key in done:
+                continue
+            if ready:
+                done.add(key)
+                active.discard(key)
+                found.append((spec, number))
+                continue
+            if key in active:
+                raise MalformedModel(
+                    f"{file!r}: the layer {spec.name!r} needs its own result", file=file, layer=spec.name
+                )
+            active.add(key)
+            stack.append((spec, number, True))
+            for ref in reversed(list(refs([spec.calls[number].args, spec.calls[number].kwargs]))):
+                below = names[ref.layer]
+                if below.calls and (below.name, ref.node - below.first) not in done:
+                    stack.append((below, ref.node - below.first, False))
     return found
 
 
@@ -182,6 +207,8 @@ def apply(state: Pass, g: GraphBuilder, layer: Layer, args: Sequence[Any]) -> Re
     if rule is None:
         raise layer.unsupported(why_not(layer.spec))
     operation = layer.kind.startswith(("ops.", "TFOpLambda", "SlicingOpLambda"))
+    if not args and not operation:
+        args = _by_keyword(layer)
     first = args[0] if args else []
     xs = list(tensors(first)) if not operation else []
     if not xs and not operation:
@@ -205,6 +232,15 @@ def apply(state: Pass, g: GraphBuilder, layer: Layer, args: Sequence[Any]) -> Re
     return result
 
 
+def _by_keyword(layer: Layer) -> list[Any]:
+    """The first argument of a call by keywords alone, ``layer(query=q, value=v)``."""
+    for name in ("inputs", "query", "sequences", "sequence", "x"):
+        if name in layer.kwargs:
+            layer.args = [layer.kwargs.pop(name)]
+            return list(layer.args)
+    return []
+
+
 def autocast(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     """Layers cast floating inputs to the type that they compute in."""
     dtype = x.value.dtype
@@ -221,7 +257,7 @@ def _plain(error: Exception) -> str:
 
 def nested(state: Pass, net: Net, stock: Stock, args: Sequence[Any], path: str) -> list[Tensor]:
     """A model inside another: its layers, with the outer tensors as its inputs."""
-    xs = list(tensors(args[0] if args else []))
+    xs = list(tensors(_sorted(args[0] if args else [])))
     if len(xs) != len(net.inputs):
         raise MalformedModel(
             f"the model {path!r} has {len(net.inputs)} inputs and is given {len(xs)}", file=state.scope.file, layer=path
@@ -230,6 +266,13 @@ def nested(state: Pass, net: Net, stock: Stock, args: Sequence[Any], path: str) 
     values = walk(state, net, stock, given, f"{path}/")
     found = [values.get((ref.layer, ref.node, ref.tensor)) for ref in net.outputs]
     return [] if any(tensor is None for tensor in found) else [tensor for tensor in found if tensor is not None]
+
+
+def _sorted(item: Any) -> Any:
+    """Dictionaries by their keys, as Keras flattens them."""
+    if isinstance(item, dict):
+        return {key: _sorted(item[key]) for key in sorted(item)}
+    return [_sorted(inner) for inner in item] if isinstance(item, list) else item
 
 
 def _inner(state: Pass, g: GraphBuilder, layer: Layer, key: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Result:

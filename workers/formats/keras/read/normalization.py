@@ -32,14 +32,18 @@ def axes_of(layer: Layer, x: Tensor, default: int = -1) -> list[int]:
 
 @reads("BatchNormalization")
 def batch_normalization(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
-    """Keras 1's mode 1 takes the statistics of each sample over its last axis instead of the stored ones."""
+    """Keras 1's mode 1 takes the statistics of each sample over its last axis instead of the stored ones, mode 2 those
+    of the batch that is given."""
     x = settled(g, floating(g, layer, x))
-    if layer.generation == 1 and layer.integer("mode", 0) == 1:
+    mode = layer.integer("mode", 0) if layer.generation == 1 else 0
+    if mode == 1:
         return _by_sample(g, layer, x)
     axis = axes_of(layer, x)
     if len(axis) != 1:
         raise layer.unsupported("it keeps statistics over several axes")
     channels = layer.size(x, axis[0])
+    if mode == 2:
+        return _by_batch(g, layer, x, axis[0], channels)
     eps = layer.real("epsilon", 1e-3)
     names = ("gamma", "beta", "moving_mean", "moving_variance")
     uses = (layer.flag("scale", True), layer.flag("center", True), True, True)
@@ -68,6 +72,14 @@ def _by_sample(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     y = g.Div(centred, g.Add(g.Sqrt(g.Add(variance, eps)), eps))
     y = g.Mul(y, along(g, layer, "gamma", x, last, layer.array("gamma", width)))
     return x.like(g.Add(y, along(g, layer, "beta", x, last, layer.array("beta", width))))
+
+
+def _by_batch(g: GraphBuilder, layer: Layer, x: Tensor, axis: int, channels: int) -> Tensor:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but one, the batch among them."""
+    centred, variance = _centred(g, x, [place for place in range(x.rank) if place != x.place(axis)])
+    y = g.Div(centred, g.Sqrt(g.Add(variance, layer.number(x, layer.real("epsilon", 1e-3)))))
+    y = g.Mul(y, along(g, layer, "gamma", x, [axis], layer.array("gamma", channels)))
+    return x.like(g.Add(y, along(g, layer, "beta", x, [axis], layer.array("beta", channels))))
 
 
 def _centred(g: GraphBuilder, x: Tensor, places: Sequence[int]) -> tuple[Value, Value]:

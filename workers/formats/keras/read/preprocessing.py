@@ -99,8 +99,11 @@ def center_crop(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     value, make = spatial(g, layer, x, 2)
     want = [layer.integer("height"), layer.integer("width")]
     have = layer.fixed(g.shape(value)[2:])
-    if any(size < to for size, to in zip(have, want, strict=True)) or min(want) < 1:
-        raise layer.unsupported(f"its images of {have} are smaller than the crop of {want}: they would be enlarged")
+    if min(want) < 1:
+        raise layer.malformed(f"its size is {want[0]} x {want[1]}")
+    if any(size < to for size, to in zip(have, want, strict=True)):
+        value = to_aspect(g, layer, value, want, True, False, 0.0)
+        return make(resized(g, layer, value, "bilinear", want, [1, 1]))
     first = [int((size - to) / 2) for size, to in zip(have, want, strict=True)]
     return make(g.Slice(value, first, [at + to for at, to in zip(first, want, strict=True)], [2, 3]))
 

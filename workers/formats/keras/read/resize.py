@@ -138,6 +138,8 @@ def to_aspect(
     g: GraphBuilder, layer: Layer, x: Value, size: Sequence[int], crop: bool, pad: bool, fill: float
 ) -> Value:
     """The middle of the right aspect ratio, or borders that make it so, before resizing; computed as Keras does."""
+    if not crop and not pad:
+        return x
     have = layer.fixed(g.shape(x)[2:])
     ratio = [int(np.float32(have[1] * size[0]) / np.float32(size[1])),
              int(np.float32(have[0] * size[1]) / np.float32(size[0]))]  # fmt: skip
@@ -145,10 +147,8 @@ def to_aspect(
         keep = [max(min(old, new), 1) for old, new in zip(have, ratio, strict=True)]
         first = [(old - new) // 2 for old, new in zip(have, keep, strict=True)]
         return g.Slice(x, first, [at + to for at, to in zip(first, keep, strict=True)], [2, 3])
-    if pad:
-        border = [(max(old, new) - old) // 2 for old, new in zip(have, ratio, strict=True)]
-        return g.Pad(x, [0, 0, *border, 0, 0, *border], layer.number(x, fill), mode="constant")
-    return x
+    border = [(max(old, new) - old) // 2 for old, new in zip(have, ratio, strict=True)]
+    return g.Pad(x, [0, 0, *border, 0, 0, *border], layer.number(x, fill), mode="constant")
 
 
 # TensorFlow looks its cubic weights up in a table of this many steps between two pixels.

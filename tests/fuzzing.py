@@ -4,7 +4,8 @@
 
 A system's ``tests/workers/formats/<system>/mutations.py`` says how its files are changed: ``mutate(files, rng)`` gives
 the files of an upload with something wrong in them, ``seeds()``, where there is one, the sound uploads to begin with
-(else all recorded models). The suite runs a few hundred of each (``tests/workers/formats/test_read_fuzz.py``).
+(else all recorded models), ``outcome(upload, options)`` how far one goes where reading is not all. The suite runs a
+few hundred of each (``tests/workers/formats/test_read_fuzz.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,7 @@ class Ends:
 def fuzz(system: str, count: int, seed: int, folder: Path) -> Ends:
     """``count`` damaged uploads, numbered from ``seed`` on."""
     mutations = import_module(f"tests.workers.formats.{system}.mutations")
+    run = getattr(mutations, "outcome", partial(outcome, system))
     sound = list(mutations.seeds()) if hasattr(mutations, "seeds") else recorded(system)
     ends = Ends()
     for number in range(seed, seed + count):
@@ -124,7 +127,7 @@ def fuzz(system: str, count: int, seed: int, folder: Path) -> Ends:
         upload = upload_of(folder / "upload", damaged)
         start = time.monotonic()
         try:
-            ends.seen[outcome(system, upload, options)] += 1
+            ends.seen[run(upload, options)] += 1
         except Exception:
             ends.faults.append(f"number {number}: {traceback.format_exc().strip()}")
         if time.monotonic() - start > SECONDS:

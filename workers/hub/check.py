@@ -12,6 +12,7 @@ import onnx_ir as ir
 import onnxruntime
 
 from workers.errors import CheckerFailed, LimitExceeded
+from workers.hub.propagation import infer_all
 from workers.hub.skeleton import checkable
 from workers.inspect.budget import check_runnable
 
@@ -31,7 +32,7 @@ def check_proto(proto: onnx.ModelProto, file: str | None = None) -> None:
     """The same for a serialised skeleton whose large weights are graph inputs."""
     try:
         onnx.checker.check_model(proto)
-        onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+        infer_all(proto, check_type=True, strict=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
         raise CheckerFailed(_sentence(error), file=file, layer=_node_in(str(error))) from error
 
@@ -57,6 +58,12 @@ def _sentence(error: BaseException) -> str:
     """The checker's words on one line, without the dump of the model that follows them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines)[:1000]
+
+
+def _without_path(error: BaseException, model: str | bytes) -> str:
+    """onnxruntime's words with the file's name instead of where this machine keeps it."""
+    words = _sentence(error)
+    return words.replace(model, Path(model).name) if isinstance(model, str) else words
 
 
 def session(
@@ -102,5 +109,5 @@ def open_session(
         if type(error).__module__.split(".")[0] != "onnxruntime":
             raise
         raise CheckerFailed(
-            f"onnxruntime does not load the model: {_sentence(error)}", file=file, layer=_node_in(str(error))
+            f"onnxruntime does not load the model: {_without_path(error, model)}", file=file, layer=_node_in(str(error))
         ) from error

@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from workers.hub import IR_VERSION, OPSET
+from workers.hub.provenance import layer_of
 
 # Inference reads the values of small inputs (axes, shapes, repeats); weights are never handed over.
 SMALL = 4096
@@ -50,7 +51,8 @@ def _check_sizes(node: ir.Node) -> None:
 def infer(node: ir.Node, version: int | None = None) -> None:
     """Set shape and type of ``node``'s outputs as far as its inputs tell.
 
-    Raises ``onnx.shape_inference.InferenceError`` or ``TypeError`` naming the node when its inputs contradict.
+    Raises ``onnx.shape_inference.InferenceError``, ``onnx.checker.ValidationError`` (the first note of both is the
+    node's layer) or ``TypeError`` when its inputs contradict.
     """
     domain = "" if node.domain == "ai.onnx" else node.domain
     version = version or (OPSET if domain == "" else 1)
@@ -65,9 +67,13 @@ def infer(node: ir.Node, version: int | None = None) -> None:
     if domain:
         imports.append(onnx.helper.make_opsetid("", OPSET))
     proto = ir.serde.serialize_node(node)
-    inferred = onnx.shape_inference.infer_node_outputs(
-        _schema(node.op_type, domain, version), proto, types, data, opset_imports=imports, ir_version=IR_VERSION
-    )
+    try:
+        inferred = onnx.shape_inference.infer_node_outputs(
+            _schema(node.op_type, domain, version), proto, types, data, opset_imports=imports, ir_version=IR_VERSION
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+        error.add_note(layer_of(node))
+        raise
     for output in node.outputs:
         if output.name in inferred:
             fresh = ir.serde.deserialize_type_proto_for_type(inferred[output.name])

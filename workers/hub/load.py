@@ -12,12 +12,15 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from workers.errors import CheckerFailed, LimitExceeded, MalformedModel
 from workers.hub import sparse
+from workers.hub.attributes import settle_types
 from workers.hub.external import Beside, ExternalData, Store
 from workers.hub.protos import tensors_of
 from workers.hub.skeleton import all_graphs
 from workers.hub.wire import cut
 from workers.inspect.budget import BUDGET, check_declared, check_model_proto
 from workers.inspect.upload import UploadedFile
+
+KNOWN_TYPES = frozenset(dtype.value for dtype in ir.DataType if dtype != ir.DataType.UNDEFINED)
 
 
 def load(path: Path) -> ir.Model:
@@ -48,6 +51,7 @@ def parse(file: UploadedFile, store: Store) -> tuple[onnx.ModelProto, Weights]:
             f"{file.name!r} is no ONNX model, is damaged, or nests graphs deeper than 100 messages", file=file.name
         ) from error
     check_model_proto(proto, file.name)
+    settle_types(proto, file.name)
     weights = Weights(token, spans, ExternalData(store, file.name), file.name)
     weights.attach(proto)
     return proto, weights
@@ -97,12 +101,11 @@ class Weights:
 
     def _declared(self, tensor: onnx.TensorProto) -> int:
         """Bytes that the tensor's type and dimensions ask for."""
-        try:
-            dtype = ir.DataType(tensor.data_type)
-        except ValueError as error:
+        if tensor.data_type not in KNOWN_TYPES:
             raise MalformedModel(
                 f"tensor {tensor.name!r} has the unknown element type {tensor.data_type}", file=self.file
-            ) from error
+            )
+        dtype = ir.DataType(tensor.data_type)
         elements = check_declared(tensor.name, tensor.dims, self.file)
         return 0 if dtype == ir.DataType.STRING else (elements * dtype.bitwidth + 7) // 8
 
@@ -119,15 +122,14 @@ class Weights:
         if tensor.HasField("raw_data"):
             self._check_length(tensor, len(tensor.raw_data), size)
             return
-        fields = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
-        have = sum(len(getattr(tensor, field)) for field in fields)
+        have = len(getattr(tensor, onnx.helper.tensor_dtype_to_field(tensor.data_type)))
         need = int(np.prod(tensor.dims, dtype=np.int64)) if tensor.dims else 1
         dtype = ir.DataType(tensor.data_type)
         if dtype in (ir.DataType.COMPLEX64, ir.DataType.COMPLEX128):
             need *= 2
         if dtype != ir.DataType.STRING and dtype.bitwidth < 8:
             need = size
-        if have < need:
+        if have != need:
             raise MalformedModel(
                 f"tensor {tensor.name!r} of shape {list(tensor.dims)} needs {need:,} elements and has {have:,}",
                 file=self.file,
@@ -141,7 +143,7 @@ def to_ir(proto: onnx.ModelProto, weights: Weights) -> ir.Model:
     try:
         model = ir.serde.deserialize_model(proto)
     except (ir.serde.SerdeError, ValueError, KeyError, TypeError) as error:
-        raise CheckerFailed(f"{weights.file!r} is inconsistent: {_innermost(error)}", file=weights.file) from error
+        raise CheckerFailed(f"{weights.file!r} is inconsistent: {innermost(error)}", file=weights.file) from error
     for graph in all_graphs(model):
         for value in graph.initializers.values():
             if isinstance(value.const_value, ir.ExternalTensor):
@@ -162,8 +164,8 @@ def _attach_attributes(node: ir.Node, weights: Weights) -> None:
             node.attributes[attr.name] = ir.AttrTensors(attr.name, tensors)
 
 
-def _innermost(error: BaseException) -> str:
-    """The first cause, where the message that helps is."""
+def innermost(error: BaseException) -> str:
+    """The first cause, where the message that helps is, in bounded length."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error)
+    return " ".join(str(error).split())[:1000]

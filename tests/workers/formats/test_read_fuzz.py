@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("seed", [100_000, 200_000])
-@pytest.mark.parametrize("system", [name for name in systems() if (HERE / name / "mutations.py").exists()])
+@pytest.mark.parametrize("system", [name for name in (*systems(), "onnx") if (HERE / name / "mutations.py").exists()])
 def test_damaged_uploads_end_in_a_model_or_a_refusal(system: str, seed: int, tmp_path: Path) -> None:
     ends = fuzz(system, 200, seed, tmp_path)
     assert not ends.faults, ends.faults[0]

@@ -9,6 +9,7 @@ from workers.errors import AmbiguousFormat, MalformedModel, Unsupported, Unsuppo
 from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.onnx.own import add_functions
 from workers.formats.onnx.recognise import is_model
+from workers.formats.onnx.sizes import free_axes
 from workers.hub.external import Among
 from workers.hub.load import parse, to_ir
 from workers.hub.normalise.contrib import is_known
@@ -26,6 +27,7 @@ def read(request: ReadRequest) -> Reading:
     store = Among(file, request.upload.files)
     proto, weights = parse(file, store)
     _check_versions(proto, file.name)
+    free = free_axes(proto, file.name)
     model = to_ir(proto, weights)
     own = add_functions(model)
     _check_operators(model)
@@ -33,7 +35,7 @@ def read(request: ReadRequest) -> Reading:
     left = [other.name for other in request.upload.files if other.name not in used]
     notes = tuple(Note("unused-file", f"{name!r} is no part of the model", name) for name in left)
     version = f"IR {proto.ir_version}, opset {model.opset_imports.get('', 0)}"
-    return Reading(model, used, version, (*own, *notes))
+    return Reading(model, used, version, (*free, *own, *notes))
 
 
 def _model(files: tuple[UploadedFile, ...]) -> UploadedFile:

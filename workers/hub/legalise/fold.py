@@ -6,13 +6,18 @@ result only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx.checker import ValidationError
+from onnx.shape_inference import InferenceError
 
 from workers.hub import IR_VERSION, OPSET
+from workers.hub.infer import infer
 from workers.hub.node import Array, Dim, Node, constant_of, shape_of
 
 # Elements that a folded result may have: sizes and scalars and bias vectors, not weights.
@@ -46,9 +51,24 @@ def fold(node: ir.Node) -> list[Array] | None:
         if array is None or array.size > LIMIT:
             return None
         arrays[str(value.name)] = array
-    if not arrays or any(_elements(output) > LIMIT for output in node.outputs):
+    if not arrays or any(_elements(output) > LIMIT for output in _inferred(node)):
         return None
-    return evaluate([node], arrays, node.outputs)
+    return _tried(node, arrays)
+
+
+def _tried(node: ir.Node, arrays: Mapping[str, Array]) -> list[Array] | None:
+    try:
+        return evaluate([node], arrays, node.outputs)
+    except Exception:  # ONNX's reference raises whatever numpy does; such a node stays for the checker to judge
+        return None
+
+
+def _inferred(node: ir.Node) -> Sequence[ir.Value]:
+    """The node's outputs; how large they are is known once its inputs are, though they were not when it was asked."""
+    if any(output.shape is None or not output.shape.is_static() for output in node.outputs):
+        with suppress(InferenceError, ValidationError, TypeError):
+            infer(node)
+    return node.outputs
 
 
 def _sizes(node: ir.Node) -> Array | None:
@@ -71,7 +91,10 @@ def _sizes(node: ir.Node) -> Array | None:
         return None
     # The places of the axes go through the operator; then it shows which of them are asked for.
     known = {_name(source): np.arange(len(dims)), **_named(node.inputs[1:])}
-    places = evaluate([node], known, node.outputs)[0]
+    found = _tried(node, known)
+    if found is None:
+        return None
+    places = found[0]
     picked = [dims[int(place)] for place in places.reshape(-1).tolist()]
     if not all(isinstance(dim, int) for dim in picked):
         return None
@@ -100,7 +123,7 @@ def _named(values: Sequence[ir.Value | None]) -> dict[str, Array]:
 def _elements(value: ir.Value) -> int:
     if value.shape is None:
         return 0
-    return int(np.prod([dim if isinstance(dim, int) else 1 for dim in value.shape], dtype=np.int64))
+    return math.prod(dim for dim in value.shape if isinstance(dim, int))
 
 
 def evaluate(nodes: Sequence[ir.Node], arrays: Mapping[str, Array], outputs: Sequence[ir.Value]) -> list[Array]:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
+from onnx.checker import ValidationError
+from onnx.shape_inference import InferenceError
 
 from workers import __version__
+from workers.errors import CheckerFailed
 from workers.hub import IR_VERSION, OPSET
+from workers.hub.load import innermost
 from workers.hub.normalise import (
     branches,
     constants,
@@ -39,6 +43,7 @@ from workers.hub.normalise import (
     resizing,
     scalars,
     sources,
+    wellformed,
 )
 from workers.options import DEFAULTS, Options
 from workers.report.schema import Change
@@ -47,9 +52,12 @@ Pass = Callable[[ir.Model, Options], Sequence[Change]]
 
 PASSES: tuple[Pass, ...] = (
     sources.name_sources,
+    order.sort_graph,
+    defaults.write_onesided,
     infer.infer_sources,
     cuts.cut_graph,
     functions.inline_functions,
+    wellformed.check_nodes,
     contrib.spell_out,
     opset.convert_opset,
     inputs.separate_inputs,
@@ -91,9 +99,20 @@ def normalise(model: ir.Model, options: Options = DEFAULTS) -> tuple[ir.Model, l
     for run in PASSES:
         if run is infer.infer_shapes and inferred == len(changes):
             continue
-        changes += run(model, options)
+        changes += _run(run, model, options)
         inferred = len(changes) if run is infer.infer_shapes else inferred
     model.ir_version = IR_VERSION
     model.graph.opset_imports[""] = OPSET
     model.producer_name, model.producer_version = "onnxhub", __version__
     return model, changes
+
+
+def _run(run: Pass, model: ir.Model, options: Options) -> Sequence[Change]:
+    """The pass, with what ONNX's inference and checker say about a node turned into an error that names it."""
+    try:
+        return run(model, options)
+    except (InferenceError, ValidationError) as error:
+        layer = next(iter(getattr(error, "__notes__", ())), None)
+        raise CheckerFailed(" ".join(str(error).split())[:1000], layer=layer) from error
+    except ir.serde.SerdeError as error:
+        raise CheckerFailed(f"the model cannot be serialised: {innermost(error)}") from error

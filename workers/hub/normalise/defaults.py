@@ -12,6 +12,14 @@ from workers.report.schema import Change
 LEFT_OUT = ("auto_pad",)
 
 
+def write_onesided(model: ir.Model, options: Options) -> list[Change]:
+    """Half of a spectrum is STFT's default; ONNX's shape inference takes the whole for it when it is not written."""
+    for node in model.graph.all_nodes():
+        if node.op_type == "STFT" and node.domain == "" and "onesided" not in node.attributes:
+            node.attributes.add(ir.AttrInt64("onesided", 1))
+    return []
+
+
 def write_defaults(model: ir.Model, options: Options) -> list[Change]:
     """Add every attribute that has a default; nothing that a report would mention."""
     AddDefaultAttributesPass()(model)

@@ -6,6 +6,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
 from workers.errors import CheckerFailed
+from workers.hub.load import innermost
 from workers.hub.normalise.change import changed, layers
 from workers.options import Options
 from workers.report.schema import Change
@@ -29,8 +30,8 @@ def inline_functions(model: ir.Model, options: Options) -> list[Change]:
     where = layers(calls)
     try:
         InlinePass()(model)
-    except (ir.passes.PreconditionError, ir.passes.PassError, ValueError) as error:
-        raise CheckerFailed(f"the model's functions cannot be inlined: {error.__cause__ or error}") from error
+    except (ir.passes.PreconditionError, ir.passes.PassError, ValueError, RuntimeError) as error:
+        raise CheckerFailed(f"the model's functions cannot be inlined: {innermost(error)}") from error
     model.functions.clear()
     return changed("inline-functions", "Functions of the model were replaced by their bodies.", where)
 

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from workers.errors import CheckerFailed
 from workers.hub.graph import BUILT
 from workers.hub.infer import LIKE_INPUT, infer
+from workers.hub.propagation import infer_all
 from workers.hub.skeleton import checkable
 from workers.options import Options
 from workers.report.schema import Change
@@ -51,11 +52,11 @@ def _is_skipped(node: ir.Node) -> bool:
 def _infer_all(model: ir.Model) -> None:
     proto = checkable(model)
     try:
-        inferred = _inferred(proto)
+        inferred = infer_all(proto)
     except onnx.shape_inference.InferenceError:
         forget_shapes(model)
         try:
-            inferred = _inferred(checkable(model))
+            inferred = infer_all(checkable(model))
         except onnx.shape_inference.InferenceError as error:
             raise CheckerFailed(f"shapes contradict each other: {error}") from error
     _merge(model.graph, inferred.graph)
@@ -63,11 +64,7 @@ def _infer_all(model: ir.Model) -> None:
 
 def infer_strictly(model: ir.Model) -> None:
     """The same, where every node must agree: ``onnx.shape_inference.InferenceError`` names one that does not."""
-    _merge(model.graph, _inferred(checkable(model), strict=True).graph)
-
-
-def _inferred(proto: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
-    return onnx.shape_inference.infer_shapes(proto, check_type=False, strict_mode=strict, data_prop=True)
+    _merge(model.graph, infer_all(checkable(model), strict=True).graph)
 
 
 def forget_shapes(model: ir.Model) -> None:

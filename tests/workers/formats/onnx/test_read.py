@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from workers.errors import ConversionError, UnsafeModel, UnsupportedOperators, UnsupportedVersion
 from workers.formats import onnx as format
 from workers.formats.contract import ReadRequest
+from workers.hub.check import check
 from workers.hub.normalise import normalise
 from workers.inspect.upload import Upload
 from workers.parity.runtime import Session
@@ -121,3 +122,14 @@ def test_a_truncated_file_is_malformed(tmp_path: Path) -> None:
 def test_a_caffemodel_is_not_taken_for_onnx() -> None:
     caffemodel = Path(__file__).parents[3] / "models" / "caffe" / "lenet_v1" / "lenet_iter_10000.caffemodel"
     assert format.FORMAT.sniff(Upload.of(caffemodel)) is None
+
+
+def test_a_spectrum_that_says_not_how_much_of_it_is_half_of_it(tmp_path: Path) -> None:
+    """ONNX's shape inference takes it for the whole, which contradicts the default once that is written out."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> s (float[1, 32, 1] x) => (float[a, b, c, d] y)
+    <int64 step = {4}, int64 length = {8}> { z = STFT (x, step, , length) y = Identity (z) }"""
+    hub, _ = normalise(read(tmp_path, onnx.parser.parse_model(text)).model)
+    check(hub)
+    assert hub.graph.outputs[0].shape == [1, 7, 5, 2]
+    got = Session.of(hub).run({"x": np.ones((1, 32, 1), np.float32)})["y"]
+    assert got.shape == (1, 7, 5, 2)

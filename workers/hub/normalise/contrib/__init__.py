@@ -17,7 +17,7 @@ from workers.hub.infer import infer
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.contrib.rule import RULES, is_read, refuse
-from workers.hub.normalise.opset.edit import take_over
+from workers.hub.normalise.opset.edit import take_over, told_of
 from workers.hub.provenance import layer_of
 from workers.options import Options
 from workers.report.schema import Change
@@ -58,7 +58,7 @@ def spell_out(model: ir.Model, options: Options) -> list[Change]:
 
 def _replace(builder: GraphBuilder, raw: ir.Node) -> None:
     node, g = Node(raw), builder.ahead_of(raw)
-    with g.layer(node.layer, node.layer_type):
+    with g.layer(node.layer, node.layer_type), told_of(node):
         results = RULES[raw.domain, raw.op_type](g, node)
         values = [results] if isinstance(results, ir.Value) else list(results)
         values += [None] * (len(raw.outputs) - len(values))

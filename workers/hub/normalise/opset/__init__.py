@@ -21,6 +21,7 @@ from workers.hub.infer import infer
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
 from workers.hub.normalise.opset import meaning, oldest, spelling
+from workers.hub.normalise.opset.edit import told_of
 from workers.hub.normalise.opset.newer import PREVIEW, bring_down
 from workers.hub.provenance import layer_of
 from workers.options import Options
@@ -95,5 +96,6 @@ def _adapt(builder: GraphBuilder, node: ir.Node, version: int) -> bool:
     g = builder.ahead_of(node)
     with g.layer(layer_of(node), node.metadata_props.get("onnxhub.layer_type", node.op_type)):
         for adapt in steps:
-            adapt(g, Node(node))
+            with told_of(Node(node)):
+                adapt(g, Node(node))
     return bool(steps)

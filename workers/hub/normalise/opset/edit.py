@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,18 @@ def take_over(output: ir.Value, value: ir.Value) -> None:
     output.replace_all_uses_with(value, replace_graph_outputs=True)
     value.name = name
     value.type, value.shape = value.type or type_, value.shape or shape
+
+
+BROKEN = (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError)
+
+
+@contextmanager
+def told_of(node: Node) -> Iterator[None]:
+    """Inside, what a rule trips over in a node that says nonsense is a refusal of that node."""
+    try:
+        yield
+    except BROKEN as error:
+        raise refuse(node, f"its inputs and attributes do not fit together: {error}") from error
 
 
 def refuse(node: Node, reason: str) -> UnsupportedLayer:

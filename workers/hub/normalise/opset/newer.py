@@ -16,7 +16,7 @@ from workers.hub import OPSET
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Node
 from workers.hub.normalise.dead import prune
-from workers.hub.normalise.opset.edit import replace
+from workers.hub.normalise.opset.edit import replace, told_of
 from workers.hub.normalise.opset.newest import RULES, widened
 from workers.hub.provenance import layer_of
 from workers.hub.schemas import untaken_type
@@ -62,8 +62,8 @@ def _spell_out(model: ir.Model, node: ir.Node) -> Unsupported | None:
         return None if _make_call(model, node) else _unsaid(node)
     g = GraphBuilder(graph=node.graph, before=node)
     try:
-        with g.layer(view.layer, view.layer_type):
-            results = rule(g, view)
+        with g.layer(view.layer, view.layer_type), told_of(view):
+            results = list(rule(g, view))
     except UnsupportedLayer as error:
         return error.item
     replace(view, *results)
@@ -106,7 +106,7 @@ def _same_words(node: ir.Node) -> bool:
     if _means_more(view, newer.since_version) or len(node.inputs) > ours.max_input:
         return False
     for name, attribute in list(node.attributes.items()):
-        if name in ours.attributes:
+        if name in ours.attributes or name not in newer.attributes:
             continue
         if not _is_idle(view, attribute, newer.attributes[name].default_value):
             return False

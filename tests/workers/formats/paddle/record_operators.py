@@ -24,7 +24,7 @@ FAMILIES = (
     layers.poolings, layers.norms, layers.recurrent, layers.resizes, arrays.shapes, arrays.slices, arrays.indexing,
     arrays.reductions, arrays.creations, arrays.control, detection.detections, detection.regions, quantised.quantised,
     networks.signals, networks.graphs, networks.labels, networks.loops,
-    networks.counts, networks.proposals,
+    networks.counts, networks.proposals, networks.widths,
 )  # fmt: skip
 OLD = paddle.__version__ < "3"
 

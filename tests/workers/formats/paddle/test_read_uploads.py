@@ -16,6 +16,7 @@ from workers.errors import (
     MalformedModel,
     MissingFile,
     UnknownFormat,
+    UnsupportedLayer,
     UnsupportedOperators,
     UnsupportedVersion,
 )
@@ -223,3 +224,59 @@ def test_sniffing_needs_no_names(tmp_path: Path) -> None:
     path.write_bytes(b"\x08\x07\x12\x04onnx")
     assert paddle.FORMAT.sniff(Upload.of(path)) is None
     assert Options().dynamic_batch
+
+
+# --- what looks like something else -----------------------------------------------------------------------------------
+
+
+def test_a_program_whose_length_looks_like_json_is_a_program(tmp_path: Path) -> None:
+    """A line feed, the second byte of a byte order mark and a brace: the tag and the length of a first block."""
+    text = next(
+        raw
+        for size in range(15500, 15803)
+        if (raw := program({"x": ("float32", [2])}, [op("relu", {"X": "x"}, {"Out": "y"}, note="-" * size)], ["y"]))
+        and raw.startswith(b"\n\xbb{")
+    )
+    assert [node.op_type for node in read_files(*save(tmp_path, text)).model.graph] == ["Relu"]
+
+
+def test_a_stored_scale_without_axes_fits_one_of_one_element(tmp_path: Path) -> None:
+    params = {"s": np.asarray([2.0], np.float32)}
+    raw = program(
+        {"x": ("float32", [-1, 2])}, [op("elementwise_mul", {"X": "x", "Y": "s"}, {"Out": "y"})], ["y"], params
+    )
+    paths = save(tmp_path, raw, {"s": np.asarray(2.0, np.float32)})
+    (y,) = run(read_files(*paths).model, {"x": np.asarray([[1, 3]], np.float32)}).values()
+    np.testing.assert_array_equal(y, [[2, 6]])
+
+
+def test_a_complex_output_is_refused_by_name(tmp_path: Path) -> None:
+    raw = program({"x": ("float32", [-1, 8])}, [op("fft_r2c", {"X": "x"}, {"Out": "z"}, axes=[1])], ["z"])
+    with pytest.raises(UnsupportedLayer, match=r"'z'.*this output is complex"):
+        read_files(*save(tmp_path, raw))
+
+
+def test_a_layer_that_cannot_take_complex_numbers_is_refused(tmp_path: Path) -> None:
+    ops = [op("fft_r2c", {"X": "x"}, {"Out": "z"}, axes=[1]), op("tanh", {"X": "z"}, {"Out": "y"})]
+    with pytest.raises(UnsupportedOperators, match=r"'y' \(tanh\): its X is complex"):
+        read_files(*save(tmp_path, program({"x": ("float32", [-1, 8])}, ops, ["y"])))
+
+
+def test_operators_of_both_dialects_are_refused_for_one_reason(tmp_path: Path) -> None:
+    def tensor(number: int) -> dict[str, Any]:
+        return {"%": number, "TT": {"#": "0.t_dtensor", "D": [{"#": "0.t_f32"}, [2, 2], "NCHW", [], 0]}}
+
+    def text(name: str, value: str) -> dict[str, Any]:
+        return {"N": name, "AT": {"#": "0.a_str", "D": value}}
+
+    ops = [
+        {"#": "1.data", "A": [text("name", "x")], "I": [], "O": [tensor(1)]},
+        {"#": "1.cholesky", "A": [], "I": [{"%": 1}], "O": [tensor(2)]},
+        {"#": "1.fetch", "A": [text("name", "y"), {"N": "col", "AT": {"#": "0.a_i32", "D": 0}}], "I": [{"%": 2}],
+         "O": [tensor(3)]},
+    ]  # fmt: skip
+    region = {"#": "region_0", "blocks": [{"#": "block_0", "args": [], "ops": ops}]}
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"base_code": {"magic": "pir", "version": 1}, "program": {"regions": [region]}}))
+    with pytest.raises(UnsupportedOperators, match="factorises, inverts or solves"):
+        read_files(path)

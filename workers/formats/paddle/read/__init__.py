@@ -45,6 +45,7 @@ from workers.formats.paddle.read import (
 )
 from workers.formats.paddle.read.inputs import Shapes, dtypes, fixed, shapes
 from workers.formats.paddle.read.layer import reads
+from workers.formats.paddle.read.narrow import narrowed, without_bfloat16
 from workers.formats.paddle.read.network import Pass, add_outputs, run
 from workers.formats.paddle.signatures import SIGNATURES
 
@@ -59,11 +60,12 @@ APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
 
 def read(request: ReadRequest) -> Reading:
     """The uploaded Paddle model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
-    source = assemble(request.upload)
+    source = without_bfloat16(assemble(request.upload))
     net = build(source, request.options)
     free = shapes(net, request.options)
     state, notes = _read(net, source, free, request)
     add_outputs(state, net)
+    narrowed(state.g, state.scope)
     notes = [*source.notes, *net.notes, *state.scope.notes, *notes]
     return Reading(state.g.model(), source.files, source.program.version, tuple(dict.fromkeys(notes)), applied=APPLIED)
 

@@ -190,7 +190,10 @@ class Layer(ValueLayer):
         return found
 
     def dtype(self, key: str = "dtype", default: ir.DataType | None = None) -> ir.DataType:
-        """An element type, a number of the protobuf or a name of PIR; -1, "undefined" and nothing mean the default."""
+        """An element type, a number of the protobuf or a name of PIR; -1, "undefined" and nothing mean the default.
+
+        What computes in bfloat16 computes in float32 here.
+        """
         value = self.attr(key)
         if value is None or value in (-1, "undefined", ""):
             if default is None:
@@ -199,7 +202,7 @@ class Layer(ValueLayer):
         found = WORDS.get(value) if isinstance(value, str) else DTYPES.get(value) if isinstance(value, int) else None
         if found is None:
             raise self._bad(key)
-        return found
+        return F32 if found == BF16 else found
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from workers.formats.paddle.read.complex_numbers import complex_rule
 from workers.formats.paddle.read.contents import propagate
 from workers.formats.paddle.read.inputs import Shapes
 from workers.formats.paddle.read.layer import Complex, Held, Layer, Result, Scope, Value, reads
+from workers.formats.paddle.read.narrow import widened
 from workers.hub.graph import GraphBuilder
 from workers.hub.provenance import LAYER, LAYER_TYPE
 
@@ -78,7 +79,7 @@ class Pass:
             array = self.params.get(name)
             if array is None:
                 return None
-            self.weights[name] = self.g.weight(name, array)
+            self.weights[name] = self.g.weight(name, widened(array))
         return self.weights[name]
 
 

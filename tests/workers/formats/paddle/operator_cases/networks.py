@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
-from . import case, normal, steps, whole
+from . import Drawn, case, normal, steps, whole
 
 
 def signals():
@@ -159,3 +159,21 @@ def proposals():
 
 def extent():
     return whole(40, 60, "N", 2, dtype="f4")
+
+
+def widths():
+    def double(x):
+        w = paddle.assign(np.random.RandomState(0).normal(0, 1, (3, 2, 3, 3))).astype("float64")
+        y = F.conv2d(x.astype("float64"), w, padding=1)
+        return F.gelu(F.avg_pool2d(F.leaky_relu(y, 0.1), 2)) + F.interpolate(F.elu(y), scale_factor=0.5)
+
+    def short(x):
+        y = paddle.matmul(x.astype("bfloat16"), paddle.assign(np.eye(4, dtype="f4") * 0.5).astype("bfloat16"))
+        return F.relu(y + 1).astype("float32")
+
+    def twice(x):
+        return paddle.static.nn.cond(x.sum() > 0, lambda: F.gelu(x.astype("float64")), lambda: x.astype("float64"))
+
+    case("double", double, x=normal("N", 2, 4, 6))
+    case("double-branch", twice, x=normal("N", 3))
+    case("bfloat16", short, "new", x=Drawn(("N", 4), lambda r, s: r.randint(-8, 9, s).astype("f4")))

@@ -61,7 +61,7 @@ class Builder(GraphBuilder):
 
     # --- constants ----------------------------------------------------------------------------------------------------
 
-    def weight(self, name: str, array: Array | ir.LazyTensor) -> Value:
+    def weight(self, name: str, array: Array | ir.LazyTensor | ir.StringTensor) -> Value:
         if self.root is not self:
             return self.root.weight(name, array)
         return super().weight(name, array)

@@ -92,10 +92,11 @@ def quantize_v2(g: Builder, layer: Layer, x: Value, low: Value, high: Value) -> 
     if kind not in (U8, I8):
         raise layer.unsupported(f"it makes {kind.name} numbers")
     ends = _range(layer, g, low, high)
-    if layer.s("mode") == "MIN_FIRST":
-        steps = _first_steps(g, layer, x, *ends, -128 if kind == I8 else 0)
+    if layer.s("mode") == "MIN_FIRST" and kind == I8:
+        steps = _first_steps(g, layer, x, *ends)
     else:
         scale, offset = _linear(layer, kind, *ends)
+        offset = ends[0] if layer.s("mode") == "MIN_FIRST" else offset
         inverse = np.float32(1 / scale) if scale else np.float32(0)
         steps = _whole(g, layer, g.Mul(g.Sub(x, np.float32(offset)) if offset else x, inverse))
     limits = np.iinfo(kind.numpy())
@@ -109,12 +110,15 @@ def _whole(g: Builder, layer: Layer, steps: Value) -> Value:
     return g.Mul(g.Sign(steps), g.Floor(g.Add(g.Abs(steps), np.float32(0.5))))
 
 
-def _first_steps(g: Builder, layer: Layer, x: Value, low: float, high: float, least: int) -> Value:
-    """MIN_FIRST: the range's beginning in whole steps is taken off behind the rounding."""
+def _first_steps(g: Builder, layer: Layer, x: Value, low: float, high: float) -> Value:
+    """MIN_FIRST of signed numbers: the range's beginning in whole steps is taken off behind the rounding.
+
+    TensorFlow 2 takes it off before the rounding where numbers are unsigned, TensorFlow 1 does not: one step apart.
+    """
     if high <= low:
         raise layer.malformed(f"its range is from {low} to {high}")
     inverse = np.float32(255.0 / np.float64(np.float32(high) - np.float32(low)))
-    first = away(np.float32(low) * inverse) - least
+    first = away(np.float32(low) * inverse) + 128
     return g.Sub(_whole(g, layer, g.Mul(x, inverse)), np.float32(first))
 
 

@@ -9,8 +9,10 @@ import pytest
 from tests.workers.formats.cases import assert_same, run
 from tests.workers.formats.tensorflow.recorded import Recorded, recorded
 
-# Values may lie one step of the quantisation apart where both neighbours are equally near.
-STEPS = {"FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255, "FakeQuantPerChannel": 3.5 / 255}
+# Values may lie one step of the quantisation (bfloat16: its last bit) apart where both neighbours are equally near.
+STEPS = {
+    "FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255, "FakeQuantPerChannel": 3.5 / 255, "bfloat16": 2**-6,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", recorded(), ids=str)

@@ -12,7 +12,7 @@ from workers.errors import ConversionError, InvalidOptions, MalformedModel, Unsu
 from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.free_axes import FreeAxis, free_first
 from workers.formats.keras.assemble import Assembled, assemble
-from workers.formats.keras.network import Net, Parser, Spec, is_model
+from workers.formats.keras.network import Net, Parser, Ref, Spec, is_model, refs
 from workers.formats.keras.read import (
     activation,
     attention,
@@ -37,11 +37,12 @@ from workers.formats.keras.read import (
     wrappers,
 )
 from workers.formats.keras.read.inputs import inputs
-from workers.formats.keras.read.layer import Scope, reads
+from workers.formats.keras.read.layer import BF16, F32, F64, Scope, named, reads
 from workers.formats.keras.read.network import Pass, run, why_not
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.upgrade import ALIASES
 from workers.formats.keras.weights import Stock, stock
+from workers.formats.layer import cast
 from workers.hub.naming import unique
 
 # Importing a family registers its layers.
@@ -117,11 +118,34 @@ def _add_outputs(state: Pass, net: Net, outputs: list[Tensor]) -> None:
         spec: Spec = names[ref.layer]
         name = net.labels[index] if net.labels is not None else _output_name(spec, ref.tensor)
         with state.g.layer(spec.name, spec.type):
-            state.g.output(tensor.plain(state.g), unique(name, taken))
+            value = tensor.plain(state.g)
+            wanted = WIDE.get(_computed_in(net, ref))
+            if wanted is not None and value.dtype == F32:
+                value = cast(state.g, value, wanted)
+                detail = "Keras computed in float64 or bfloat16; the converted model computes in float32 in between."
+                state.scope.notes.append(Note("single-precision", detail, spec.name))
+            state.g.output(value, unique(name, taken))
     used = {value for node in state.g.graph.all_nodes() for value in node.inputs}
     for key, value in list(state.g.graph.initializers.items()):
         if value not in used and not value.is_graph_output():
             del state.g.graph.initializers[key]
+
+
+WIDE = {"float64": F64, "bfloat16": BF16}
+
+
+def _computed_in(net: Net, ref: Ref, depth: int = 0) -> str:
+    """The element type of a result in Keras: its layer's, of operations that of what they are given first."""
+    spec = net.by_name[ref.layer]
+    if spec.net is not None:
+        return _computed_in(spec.net, spec.net.outputs[min(ref.tensor, len(spec.net.outputs) - 1)], depth + 1)
+    operation = spec.kind.startswith(("ops.", "TFOpLambda", "SlicingOpLambda"))
+    if not operation or (spec.kind == "ops.Cast" and spec.config.get("dtype")):
+        return named(spec.config.get("dtype"))
+    if depth > 1000 or not 0 <= ref.node - spec.first < len(spec.calls):
+        return "float32"
+    first = next(refs(spec.calls[ref.node - spec.first]), None)
+    return "float32" if first is None else _computed_in(net, first, depth + 1)
 
 
 def _output_name(spec: Spec, tensor: int) -> str:

@@ -12,7 +12,7 @@ from workers.formats.keras.network import Spec
 from workers.formats.keras.read.dense import floating
 from workers.formats.keras.read.layer import BOOL, I64, Layer, Result, reads
 from workers.formats.keras.read.masks import both
-from workers.formats.keras.read.quantized import dense_kernel
+from workers.formats.keras.read.quantized import dense_kernel, projected
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.keras.weights import Stock
 from workers.formats.layer import cast
@@ -85,8 +85,8 @@ def _heads(g: GraphBuilder, layer: Layer, part: str, x: Tensor) -> Value:
     kernel = dense_kernel(inner)
     if kernel.ndim != 3 or kernel.shape[0] != layer.size(x, -1):
         raise layer.malformed(f"its {part} kernel has the shape {list(kernel.shape)} for {layer.size(x, -1)} features")
-    width, heads, size = kernel.shape
-    y = g.MatMul(_flat(g, layer, x), inner.weight(g, "kernel", kernel.reshape(width, -1), layer.element(x)))
+    _, heads, size = kernel.shape
+    y = projected(g, inner, _flat(g, layer, x), kernel)
     if layer.flag("use_bias", True):
         y = g.Add(y, inner.weight(g, "bias", inner.array("bias", heads, size).reshape(-1), layer.element(x)))
     return g.Transpose(g.Reshape(y, [0, -1, heads, size]), perm=[0, 2, 1, 3])
@@ -111,7 +111,7 @@ def _output(g: GraphBuilder, layer: Layer, y: Value, query: Tensor) -> Tensor:
         raise layer.malformed(f"its output kernel has the shape {list(kernel.shape)} for {heads} heads of {size}")
     tail = list(kernel.shape[2:])
     flat = g.Reshape(y, [0, -1, heads * size])
-    y = g.MatMul(flat, inner.weight(g, "kernel", kernel.reshape(heads * size, -1), layer.element(y)))
+    y = projected(g, inner, flat, kernel)
     if layer.flag("use_bias", True):
         y = g.Add(y, inner.weight(g, "bias", inner.array("bias", *tail).reshape(-1), layer.element(y)))
     if query.rank > 3 or len(tail) > 1:

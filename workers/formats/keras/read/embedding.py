@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from workers.formats.keras.read.layer import BOOL, F32, I32, I64, Array, Layer, Result, reads
-from workers.formats.keras.read.quantized import mode
+from workers.formats.keras.read.quantized import mode, rounded
 from workers.formats.keras.read.tensor import Tensor, plain
 from workers.formats.layer import cast
-from workers.hub.graph import GraphBuilder
+from workers.hub.graph import GraphBuilder, Value
 
 
 @reads("Embedding")
@@ -49,10 +49,34 @@ def reversible_embedding(g: GraphBuilder, layer: Layer, x: Tensor) -> Result:
     backwards = layer.kwargs.get("reverse", layer.args[1] if len(layer.args) > 1 else False)
     if not backwards:
         return embedding(g, layer, x)
+    if mode(layer) == "int8":
+        return _capped(g, layer, _scores(g, layer, x))
+    if mode(layer) not in ("", "float8"):
+        raise layer.unsupported(
+            f"its weights are quantised as {mode(layer)}; onnxhub reads int8 and unquantised layers"
+        )
     table = layer.array("embeddings", None, None).T
     if not layer.flag("tie_weights", True):
         table = layer.array("reverse_embeddings", None, None)
     y = g.MatMul(x.plain(g), layer.weight(g, "reverse_embeddings", table, layer.element(x)))
+    return _capped(g, layer, y)
+
+
+def _scores(g: GraphBuilder, layer: Layer, x: Tensor) -> Value:
+    """Every input row has its scale; the rows of the table, or the columns of its own kernel, have theirs."""
+    arrays = [dataset.read() for dataset in layer.stock.raw]
+    kernel, scale = arrays[0].T, arrays[1]
+    if not layer.flag("tie_weights", True) and len(arrays) >= 4:
+        kernel, scale = arrays[2], arrays[3]
+    if kernel.dtype != np.int8 or kernel.ndim != 2 or kernel.shape[1] != scale.size:
+        raise layer.malformed("its policy says int8, its weights are not")
+    value = x.plain(g)
+    whole, inputs = rounded(g, layer, value, [x.rank - 1])
+    products = g.MatMul(whole, layer.weight(g, "reverse_embeddings", kernel, layer.element(x)))
+    return g.Div(products, g.Mul(inputs, layer.weight(g, "scale", scale.reshape(-1), layer.element(x))))
+
+
+def _capped(g: GraphBuilder, layer: Layer, y: Value) -> Tensor:
     if layer.has("logit_soft_cap"):
         cap = layer.real("logit_soft_cap", 1.0)
         y = g.Mul(g.Tanh(g.Div(y, layer.number(y, cap))), layer.number(y, cap))

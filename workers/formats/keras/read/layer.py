@@ -15,7 +15,7 @@ from workers.formats.contract import Note
 from workers.formats.keras.network import Spec
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.weights import Stock
-from workers.formats.layer import FLOATS, SourceLayer
+from workers.formats.layer import SourceLayer
 from workers.formats.rules import Reads
 from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder, Value
@@ -247,6 +247,14 @@ class Layer(SourceLayer):
 
 
 def policy(value: Any) -> ir.DataType:
+    """What a layer of a dtype or a dtype policy computes in here: half or single precision.
+
+    onnxruntime convolves and runs recurrent layers neither in double precision nor in bfloat16.
+    """
+    return F16 if named(value) == "float16" else F32
+
+
+def named(value: Any) -> str:
     """The compute type of a dtype or a dtype policy; quantised policies compute in the type they came from."""
     name = value
     if isinstance(value, dict):
@@ -254,13 +262,10 @@ def policy(value: Any) -> ir.DataType:
         config = config if isinstance(config, dict) else {}
         name = config.get("source_name") or config.get("name") or "float32"
         if isinstance(name, dict):
-            return policy(name)
+            return named(name)
     if not isinstance(name, str):
-        return F32
-    name = name.split("_from_")[-1]
-    name = name.removeprefix("mixed_")
-    found = DTYPES.get(name, F32)
-    return found if found in FLOATS else F32
+        return "float32"
+    return name.split("_from_")[-1].removeprefix("mixed_")
 
 
 def typed(array: Array, dtype: ir.DataType) -> Array | ir.LazyTensor:

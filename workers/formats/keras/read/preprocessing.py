@@ -200,7 +200,8 @@ def _lookup(g: GraphBuilder, layer: Layer, x: Value, *, text: bool) -> Tensor:
     default = first - unknown
     table = _strings(g, layer, keys) if text else g.constant(layer.as_integers(keys, "vocabulary"))
     indices = _found(g, x, table, g.constant(places), g.constant(np.asarray(default)))
-    return encoded(g, layer, indices, first + len(words), mode)
+    found = encoded(g, layer, indices, first + len(words), mode)
+    return found if layer.generation < 3 else found.like(cast(g, found.value, I64))
 
 
 def _strings(g: GraphBuilder, layer: Layer, words: list[Any]) -> Value:

@@ -11,19 +11,29 @@ from workers.hub.graph import GraphBuilder, Value
 
 
 def mode(layer: Layer) -> str:
-    """``int8``, ``int4``, ``float8``... or '' for a layer that is not quantised."""
+    """``int8``, ``int4``, ``float8``... or '' for a layer that is not quantised.
+
+    Layers inside attention are not told apart in the configuration: there the stored type tells.
+    """
     dtype = layer.config.get("dtype")
     config = dtype.get("config") if isinstance(dtype, dict) else None
     word = config.get("mode") or config.get("name") if isinstance(config, dict) else dtype
     if isinstance(config, dict) and config.get("mode"):
         return str(word).split("/")[0]
-    return word.split("_from_")[0] if isinstance(word, str) and "_from_" in word else ""
+    if isinstance(word, str) and "_from_" in word:
+        return word.split("_from_")[0].split("/")[0]
+    raw = layer.stock.raw
+    if raw and raw[0].dtype == np.int8:
+        return "int8" if len(raw) < 4 and len(raw[0].shape) >= len(raw[-1].shape) - 1 else "int4"
+    return "float8" if len(raw) in (7, 8) and raw[-1].shape == raw[-3].shape == raw[-5].shape != () else ""
 
 
 def dense_kernel(layer: Layer) -> Array:
     """The kernel of a Dense or an EinsumDense layer in floating point, with its low-rank update."""
     kind = mode(layer)
-    if kind in ("", "float8"):
+    if kind == "float8":
+        raise layer.unsupported("its policy float8 rounds every input as it runs; save the model before quantising it")
+    if kind == "":
         return _updated(layer, layer.array("kernel"))
     kernel, scale = int8(layer)
     return np.asarray(kernel.astype(np.float32) / _aligned(layer, kernel, scale).astype(np.float32))
@@ -56,6 +66,17 @@ def rounded(g: GraphBuilder, layer: Layer, x: Value, axes: Sequence[int]) -> tup
     scale = g.Div(layer.number(x, 127), g.Add(largest, layer.number(x, 1e-7)))
     whole = g.Clip(g.Round(g.Mul(x, scale)), layer.number(x, -127), layer.number(x, 127))
     return whole, scale
+
+
+def projected(g: GraphBuilder, layer: Layer, x: Value, kernel: Array) -> Value:
+    """``x`` [..., K] times a kernel of K rows, which int8 layers do in whole numbers."""
+    rows = layer.fixed(g.shape(x)[-1:])[0]
+    if not rounds_inputs(layer):
+        return g.MatMul(x, layer.weight(g, "kernel", kernel.reshape(rows, -1), layer.element(x)))
+    stored, scale = int8(layer)
+    whole, inputs = rounded(g, layer, x, [-1])
+    products = g.MatMul(whole, layer.weight(g, "kernel", stored.reshape(rows, -1), layer.element(x)))
+    return g.Div(products, g.Mul(inputs, layer.weight(g, "scale", scale.reshape(-1), layer.element(x))))
 
 
 def _aligned(layer: Layer, kernel: Array, scale: Array) -> Array:

@@ -386,6 +386,12 @@ audio("mfcc", "Mfcc", [Feed([2, 3, 65]), np.int32([16000])], Feed([2, 3, 5]), up
       lower_frequency_limit=20.0, filterbank_channel_count=8, dct_coefficient_count=5)  # fmt: skip
 
 
+# --- ranges that stand for an activation -----------------------------------------------------------------------------
+
+file("int8_add_saturated", "ADD", [Feed([2, 6], "int8", 0.02, 0), Feed([2, 6], "int8", 0.02, 0)],
+     [Feed([2, 6], "int8", 0.005, -128)], "AddOptions", span=(-2.0, 2.0))  # fmt: skip
+
+
 # --- packed weights --------------------------------------------------------------------------------------------------
 
 MASK = np.random.default_rng(4).random((4, 8)) > 0.6

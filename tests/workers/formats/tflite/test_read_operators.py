@@ -76,10 +76,8 @@ def test_a_quantised_operator_computes_in_floats_where_asked(name: str, tmp_path
         feed[str(value.name)] = real(graph.tensors[index].quantization, array)
     for index, a, b in zip(graph.outputs, want, run(reading.model, feed).values(), strict=True):
         quantization = graph.tensors[index].quantization
-        info = np.iinfo(a.dtype)
-        low, high = (real(quantization, np.asarray(end, np.float32)) for end in (info.min, info.max))
         step = 0.0 if quantization is None else float(quantization.scale[0])
-        assert np.abs(real(quantization, a) - np.clip(b, low, high)).max() <= 2.5 * step
+        assert np.abs(real(quantization, a) - b).max() <= 2.5 * step
 
 
 def real(quantization: Any, array: Array) -> Array:

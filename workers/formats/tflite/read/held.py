@@ -19,7 +19,7 @@ import onnx_ir as ir
 from workers.formats.tflite.file import Quantization, Tensor
 from workers.hub.elements import Reordered
 from workers.hub.graph import GraphBuilder
-from workers.hub.node import Dim, shape_of
+from workers.hub.node import Dim, constant_of, shape_of
 
 Value = ir.Value
 Array = npt.NDArray[Any]
@@ -236,6 +236,21 @@ def quantised(g: GraphBuilder, x: Value, held: Held, first: bool) -> Value:
     if x.dtype != ir.DataType.FLOAT:
         x = g.Cast(x, to=int(ir.DataType.FLOAT))
     return g.QuantizeLinear(x, scale, zero, axis=axis)
+
+
+def saturated(g: GraphBuilder, x: Value, held: Held) -> Value:
+    """Real numbers held to those that the tensor's integers stand for: old converters leave activations to that."""
+    assert held.quantization is not None
+    scale, zero = held.quantization.scale.astype(np.float64), held.quantization.zero_point
+    limits = np.iinfo(held.dtype.numpy())
+    low, high = (float(((end - zero) * scale).reshape(-1)[0]) for end in (limits.min, limits.max))
+    node = x.producer()
+    bounds = [constant_of(bound) for bound in node.inputs[1:]] if node is not None and node.op_type == "Clip" else []
+    if len(bounds) == 2 and all(bound is not None for bound in bounds):
+        ends = [float(bound) for bound in bounds if bound is not None]
+        if ends[0] >= low - scale.max() and ends[1] <= high + scale.max():
+            return x
+    return g.Clip(x, np.float32(low), np.float32(high))
 
 
 def _moved(x: Value, quantization: Quantization, first: bool) -> int:

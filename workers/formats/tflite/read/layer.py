@@ -14,7 +14,7 @@ import onnx_ir as ir
 from workers.formats.contract import Note
 from workers.formats.layer import TensorLayer, cast
 from workers.formats.rules import Reads
-from workers.formats.tflite.file import Operator, SubGraph, Tensor
+from workers.formats.tflite.file import Operator, Quantization, SubGraph, Tensor
 from workers.formats.tflite.read.held import Flat, Held, Rows, constant
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
@@ -33,6 +33,17 @@ DTYPES = {
     "complex64": F32,
 }  # fmt: skip
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+
+
+# What these give lies between the numbers that they are given.
+WITHIN = frozenset({
+    "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
+    "MAX_POOL_2D", "MIRROR_PAD", "PACK", "PAD", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V",
+    "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
+})  # fmt: skip
+# TensorFlow Lite lays down one range for the results of each of these: that of the function.
+BOUNDED = frozenset({"L2_NORMALIZATION", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,16 @@ class Layer(TensorLayer):
     def moves(self, *indices: int) -> bool:
         """Whether data is moved as it is stored. What is quantised moves as real numbers, as runtimes expect it."""
         return not any(self.held(index).quantised for index in indices)
+
+    def keeps_range(self, quantization: Quantization | None) -> bool:
+        """Whether results in this quantisation need not be held to its range: they lie within already."""
+        if quantization is None or quantization.per_channel or self.type in BOUNDED:
+            return True
+        ranges = [held.quantization for held in self.inputs if held is not None and held.quantization is not None]
+        return self.type in WITHIN and all(
+            own.scale.size == 1 and own.scale == quantization.scale and own.zero_point == quantization.zero_point
+            for own in ranges
+        )
 
     def const(self, index: int) -> Array | None:
         """The data of a constant input as stored."""

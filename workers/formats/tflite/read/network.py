@@ -16,7 +16,7 @@ from workers.formats.layer import cast
 from workers.formats.tflite.arrays import stored
 from workers.formats.tflite.file import Model, Operator, Quantization, SubGraph, Tensor
 from workers.formats.tflite.read.align import sized
-from workers.formats.tflite.read.held import QUANTISED, Held, quantised, to_first
+from workers.formats.tflite.read.held import QUANTISED, Held, quantised, saturated, to_first
 from workers.formats.tflite.read.layer import DTYPES, Array, Layer, Out, Result, Scope, Value, layer_name, reads
 from workers.formats.tflite.read.wrap import wrap_moves
 from workers.hub.graph import GraphBuilder
@@ -119,7 +119,7 @@ def _operator(state: Pass, op: Operator) -> None:
         with state.g.layer(name, op.type):
             results = _results(rule(state.g, layer))
             for place, result in enumerate(results[: len(op.outputs)]):
-                state.held[op.outputs[place]] = _keep(state, layer.outs[place], result, start)
+                state.held[op.outputs[place]] = _keep(state, layer, place, result, start)
     except UnsupportedLayer as error:
         state.refused.append(error.item)
     except UnsupportedOperators as error:
@@ -141,8 +141,9 @@ def _results(result: Result) -> list[Out]:
     return [item if isinstance(item, Out) else Out(item) for item in found]
 
 
-def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
-    """The result as the tensor of that name: quantised or cast to what the file says it is, named after it."""
+def _keep(state: Pass, layer: Layer, place: int, result: Out, start: int) -> Held:
+    """A result as its tensor: quantised, held to its range, or cast to what the file says it is, and named after it."""
+    tensor = layer.outs[place]
     dtype = DTYPES.get(tensor.type, ir.DataType.FLOAT)
     if result.array is not None:
         return Held(tensor, result.dtype, None, array=result.array, shape=result.shape, known=result.known, folds=True)
@@ -155,6 +156,8 @@ def _keep(state: Pass, tensor: Tensor, result: Out, start: int) -> Held:
     real = result.real or not held.quantised
     if held.quantised and real and not state.scope.dequantize:
         value, real = quantised(state.g, value, held, result.first), False
+    elif held.quantised and real and not layer.keeps_range(held.quantization):
+        value = saturated(state.g, value, held)
     elif not held.quantised and value.dtype is not None:
         value = cast(state.g, value, dtype)
     _name(state.g, value, tensor.name, start)

@@ -11,7 +11,7 @@ from tests.workers.formats.tensorflow.recorded import Recorded, recorded
 
 # Values may lie one step of the quantisation (bfloat16: its last bit) apart where both neighbours are equally near.
 STEPS = {
-    "FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255, "FakeQuantPerChannel": 3.5 / 255, "bfloat16": 2**-6,
+    "FakeQuantArgs": 5 / 255, "FakeQuantVars": 3 / 255, "FakeQuantPerChannel": 3.5 / 255, "bfloat16": 2**-4,
 }  # fmt: skip
 
 

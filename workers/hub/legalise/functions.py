@@ -46,10 +46,9 @@ def expand(g: GraphBuilder, node: Node) -> Results:
     function = function_of(node.raw)
     if function is None:
         return None
+    del function.output[len(node.outputs) :]  # a body made for this node computes no others
     attributes = {a.name: a for a in (*_defaults(node), *ir.serde.serialize_node(node.raw).attribute)}
-    return spell_out(g, function, [node.input(index) for index in range(len(function.input))], attributes)[
-        : len(node.outputs)
-    ]
+    return spell_out(g, function, [node.input(index) for index in range(len(function.input))], attributes)
 
 
 def _defaults(node: Node) -> list[onnx.AttributeProto]:

@@ -3,12 +3,14 @@
 Run in a Python 3.7 with tensorflow 1.15, numpy < 1.19 and protobuf < 3.20, from the checkout's root; every case becomes
 a folder of ``tests/models/tensorflow``.
 
-    python tests/workers/formats/tensorflow/record_releases.py
+    python tests/workers/formats/tensorflow/record_releases.py [CASE...]
 """
 
 import json
 import os
 import shutil
+import sys
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -155,6 +157,48 @@ def tf1_ssd_head_savedmodel():
     return {"image:0": (16, 16, 3)}, ["boxes:0", "features:0"], {"save": "saved_model"}
 
 
+@case
+def tf1_free_time():
+    x = tf.placeholder(tf.float32, [None, None, 5], "x")
+    y, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.BasicLSTMCell(4), x, dtype=tf.float32)
+    backward, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(3), tf.reverse(y, [1]), dtype=tf.float32, scope="back")
+    tf.identity(tf.reverse(backward, [1]), "y")
+    return {"x:0": (6, 5)}, ["y:0"], {"save": "frozen", "zip": True}
+
+
+@case
+def tf1_beam_search():
+    x = tf.placeholder(tf.int32, [None, 5], "x")
+    table, cell = tf.get_variable("table", [9, 4]), tf.nn.rnn_cell.GRUCell(4)
+    _, state = tf.nn.dynamic_rnn(cell, tf.nn.embedding_lookup(table, x), dtype=tf.float32)
+    state, begin = tf.contrib.seq2seq.tile_batch(state, 3), tf.fill([tf.shape(x)[0]], 1)
+    decoder = tf.contrib.seq2seq.BeamSearchDecoder(
+        tf.nn.rnn_cell.GRUCell(4), table, begin, 2, state, 3, tf.layers.Dense(9)
+    )
+    found, _, _ = tf.contrib.seq2seq.dynamic_decode(decoder, maximum_iterations=5)
+    tf.identity(found.predicted_ids, "ids")
+    return {"x:0": (5,)}, ["ids:0"], {"save": "frozen", "zip": True}
+
+
+@case
+def tf1_quantized_weights():
+    x = tf.placeholder(tf.float32, [None, 9, 9, 2], "x")
+    tf.identity(conv_net(x, False), "y")
+    return {"x:0": (9, 9, 2)}, ["y:0"], {"save": "frozen", "transforms": ["quantize_weights(minimum_size=60)"]}
+
+
+@case
+def tf1_feature_columns():
+    a, b = tf.placeholder(tf.float32, [None, 2], "a"), tf.placeholder(tf.int32, [None, 1], "b")
+    kinds = tf.feature_column.categorical_column_with_identity("b", 8)
+    columns = [tf.feature_column.bucketized_column(tf.feature_column.numeric_column("a", (2,)), [-0.5, 0.5]),
+               tf.feature_column.embedding_column(kinds, 3), tf.feature_column.indicator_column(kinds)]  # fmt: skip
+    x = tf.feature_column.input_layer({"a": a, "b": tf.cast(b, tf.int64)}, columns)
+    tf.argmax(tf.layers.dense(x, 3, name="logits"), 1, name="ids")
+    tf.as_string(tf.get_default_graph().get_tensor_by_name("ids:0"), name="words")
+    return {"a:0": (2,), "b:0": (1,)}, ["logits/BiasAdd:0", "ids:0"], {"save": "frozen", "zip": True}
+
+
 # --- saving -----------------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +226,29 @@ def save(session, folder, outputs, how, inputs):
     return sorted(name for name in os.listdir(folder) if not name.startswith(("io_", "case")))
 
 
+def zipped(folder, files):
+    with zipfile.ZipFile(os.path.join(folder, "model.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in files:
+            archive.write(os.path.join(folder, name), name)
+            os.remove(os.path.join(folder, name))
+    return ["model.zip"]
+
+
+def transformed(session, inputs, outputs, transforms):
+    """The frozen graph behind TensorFlow's own optimiser of graphs."""
+    from tensorflow.tools.graph_transforms import TransformGraph
+
+    names = [name.split(":")[0] for name in outputs]
+    frozen = tf.graph_util.convert_variables_to_constants(session, session.graph.as_graph_def(), names)
+    return TransformGraph(frozen, [name.split(":")[0] for name in inputs], names, transforms)
+
+
+def computed(frozen, outputs, feeds):
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.import_graph_def(frozen, name="")
+        return session.run(outputs, feeds)
+
+
 def record(name, build):
     folder = os.path.join(ROOT, name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -192,6 +259,7 @@ def record(name, build):
         session.run(tf.compat.v1.global_variables_initializer())
         session.run(weights())
         constants = facts.get("constants", {})
+        frozen = transformed(session, inputs, outputs, facts["transforms"]) if "transforms" in facts else None
         samples = []
         for index, batch in enumerate((1, 3)):
             feeds = {}
@@ -199,12 +267,18 @@ def record(name, build):
                 kind = graph.get_tensor_by_name(key).dtype.as_numpy_dtype
                 drawn = RNG.randint(1, 7, (batch, *shape)) if kind == np.int32 else RNG.normal(0, 1, (batch, *shape))
                 feeds[key] = drawn.astype(kind)
-            results = session.run(outputs, dict(feeds, **constants))
+            results = (
+                session.run(outputs, dict(feeds, **constants)) if frozen is None else computed(frozen, outputs, feeds)
+            )
             arrays = {f"input_{i}": array for i, array in enumerate(feeds.values())}
             arrays.update((f"output_{i}", array) for i, array in enumerate(results))
             np.savez_compressed(os.path.join(folder, f"io_{index}.npz"), **arrays)
             samples.append((feeds, results))
         files = save(session, folder, outputs, facts["save"], inputs)
+        if frozen is not None:
+            tf.io.write_graph(frozen, folder, "frozen.pb", as_text=False)
+        if facts.get("zip"):
+            files = zipped(folder, files)
         plain = facts["save"] == "saved_model"
         describe(folder, name, files, samples[0], outputs, constants, plain)
 
@@ -233,4 +307,5 @@ def describe(folder, name, files, sample, outputs, constants, plain):
 
 if __name__ == "__main__":
     for name, build in CASES.items():
-        record(name, build)
+        if not sys.argv[1:] or name in sys.argv[1:]:
+            record(name, build)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 # Each of them is imported from here rather than from the depth of another's imports: the interpreter's stack grows by
@@ -15,19 +16,19 @@ from importlib import import_module
 FIRST = ("numpy", "pydantic", "onnx", "onnx_ir", "workers.child")
 
 
-def main(folder: str) -> int:
-    """``workers.child.main(folder)``. Imports make no garbage, and looking for it takes a fifth of their time."""
+def prepare() -> Callable[[str], int]:
+    """``workers.child.main``. Imports make no garbage, and looking for it takes a fifth of their time."""
     gc.disable()
     for name in FIRST:
         import_module(name)
     gc.enable()
     gc.freeze()
-    status: int = import_module("workers.child").main(folder)
-    return status
+    entry: Callable[[str], int] = import_module("workers.child").main
+    return entry
 
 
 if __name__ == "__main__":
-    ended = main(sys.argv[1])
+    ended = prepare()(sys.argv[1])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ended)  # nothing is left to tidy that the kernel does not

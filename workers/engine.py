@@ -33,8 +33,7 @@ def run(
         manifest = [{"name": file.name, "path": str(file.resolve())} for file in files]
         (folder / "in" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         (folder / "request.json").write_text(json.dumps({**request, "out": str(out)}), encoding="utf-8")
-        outcome = forked.run(
-            cold.main,
+        outcome = _child().run(
             folder,
             read=[*readable_always(), *(file.resolve() for file in (*files, *extra))],
             write=[folder, out],
@@ -45,6 +44,18 @@ def run(
         return _problem(folder, outcome)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_ahead: list[forked.Ahead] = []
+
+
+def start_ahead() -> None:
+    """Let the job's process import what it needs while the command line is still read."""
+    _ahead.append(forked.Ahead(cold.prepare))
+
+
+def _child() -> forked.Ahead:
+    return _ahead.pop() if _ahead else forked.Ahead(cold.prepare)
 
 
 def _problem(folder: Path, outcome: Outcome) -> dict[str, Any] | None:

@@ -17,8 +17,8 @@ KEPT = frozenset(
         "ONNXHUB_JOB_DISK_MB", "ONNXHUB_REQUIRE_SANDBOX", "ONNXHUB_MODEL_CODE",
     )
 )  # fmt: skip
-# Sets have the same order in every run.
-ADDED = {"PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+# Sets have the same order in every run. OpenBLAS would start threads when it is loaded, which the jail does not hold.
+ADDED = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 DONE = "tidied"
 
 

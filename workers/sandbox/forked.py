@@ -6,6 +6,7 @@ its environment that a job must not see: a child inherits the memory where it on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,36 +28,50 @@ from workers.sandbox.streams import Events, Tail
 Entry = Callable[[str], int]
 
 
-def run(
-    entry: Entry,
-    folder: Path,
-    *,
-    read: Sequence[Path],
-    write: Sequence[Path],
-    limits: Limits,
-    env: Mapping[str, str],
-    on_event: Callable[[dict[str, Any]], None],
-) -> Outcome:
-    """``entry(folder)`` in a forked child of the jail; the same promises as ``sandbox.run``."""
-    alone()
-    token = uuid.uuid4().hex
-    pipes = [os.pipe() for _ in range(3)]
-    lifeline, held = os.pipe()
-    spec = {"read": [str(path) for path in read], "write": [str(path) for path in write], "limits": asdict(limits)}
-    order = {"folder": str(folder), "environment": environment(folder, token, env), "spec": spec}
-    given = [ours for _, ours in pipes]
-    kept = [theirs for theirs, _ in pipes]
-    start = time.monotonic()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    init = os.fork()
-    if init == 0:
-        _attend(order, given, lifeline, [*kept, held], entry)
-    for descriptor in (*given, lifeline):
-        os.close(descriptor)
-    events, out, err = kept
-    watch = Watch(init, token, limits, Growth(write), start, held)
-    return watch.until_done(lambda: _status(init), Events(events), Tail(out), Tail(err), on_event, lambda: False)
+class Ahead:
+    """A child forked before its job is known: it calls ``prepare``, which imports, and waits for ``run``.
+
+    It is in no jail until then, sees no file of a user's, and ends with the process that made it.
+    """
+
+    def __init__(self, prepare: Callable[[], Entry]) -> None:
+        alone()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pipes = [os.pipe() for _ in range(3)]
+        (ordered, self._order), (lifeline, self._held) = os.pipe(), os.pipe()
+        given = [ours for _, ours in pipes]
+        self._streams = [theirs for theirs, _ in pipes]
+        self._init = os.fork()
+        if self._init == 0:
+            _attend(prepare, ordered, given, lifeline, [*self._streams, self._order, self._held])
+        for descriptor in (*given, ordered, lifeline):
+            os.close(descriptor)
+
+    def run(
+        self,
+        folder: Path,
+        *,
+        read: Sequence[Path],
+        write: Sequence[Path],
+        limits: Limits,
+        env: Mapping[str, str],
+        on_event: Callable[[dict[str, Any]], None],
+    ) -> Outcome:
+        """The prepared function on ``folder``, in the jail, once; the same promises as ``sandbox.run``."""
+        token = uuid.uuid4().hex
+        spec = {"read": [str(path) for path in read], "write": [str(path) for path in write], "limits": asdict(limits)}
+        order = {"folder": str(folder), "environment": environment(folder, token, env), "spec": spec}
+        start = time.monotonic()
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._order, "wb") as pipe:
+            pipe.write(json.dumps(order).encode())
+        events, out, err = self._streams
+        watch = Watch(self._init, token, limits, Growth(write), start, self._held)
+        return watch.until_done(self._status, Events(events), Tail(out), Tail(err), on_event, lambda: False)
+
+    def _status(self) -> int | None:
+        ended, status = os.waitpid(self._init, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def alone() -> None:
@@ -66,12 +81,9 @@ def alone() -> None:
         raise RuntimeError(f"{threads - 1} threads were started before the fork; it would not be safe")
 
 
-def _status(pid: int) -> int | None:
-    ended, status = os.waitpid(pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if ended else None
-
-
-def _attend(order: dict[str, Any], given: list[int], lifeline: int, foreign: list[int], entry: Entry) -> NoReturn:
+def _attend(
+    prepare: Callable[[], Entry], ordered: int, given: list[int], lifeline: int, foreign: list[int]
+) -> NoReturn:
     """The init of the job's processes: outside the jail, and there as long as any of them."""
     try:
         for descriptor in foreign:
@@ -83,13 +95,29 @@ def _attend(order: dict[str, Any], given: list[int], lifeline: int, foreign: lis
         child = os.fork()
         if child == 0:
             jail.dumpable(True)
-            become({**order, "spec": {**order["spec"], "parent": init}}, given, entry)
-        for descriptor in given:
+            _wait(prepare, ordered, given, init)
+        for descriptor in (*given, ordered):
             os.close(descriptor)
         jail.be_init(child, lifeline)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
+
+
+def _wait(prepare: Callable[[], Entry], ordered: int, given: list[int], init: int) -> NoReturn:
+    """The child until it has its order. The jail closes on one thread only, so that there must be no other."""
+    try:
+        entry = prepare()
+        alone()
+        with os.fdopen(ordered, "rb") as pipe:
+            text = pipe.read()
+        if not text:
+            os._exit(0)  # nobody wants it
+        order = json.loads(text)
+    except BaseException:
+        os.write(given[-1], traceback.format_exc().encode())
+        os._exit(1)
+    become({**order, "spec": {**order["spec"], "parent": init}}, given, entry)
 
 
 def become(order: dict[str, Any], descriptors: Sequence[int], entry: Entry) -> NoReturn:

@@ -23,17 +23,25 @@ def entry(folder):
     {job}
     return 0
 
+def prepare():
+    {prepare}
+    return entry
+
 folder, events = Path(sys.argv[1]), []
 {before}
-outcome = forked.run(entry, folder, read=[Path(sys.prefix), Path(sys.base_prefix)], write=[folder],
-                     limits=Limits(**{limits}), env={{"GIVEN": "here"}}, on_event=events.append)
+outcome = forked.Ahead(prepare).run(folder, read=[Path(sys.prefix), Path(sys.base_prefix)], write=[folder],
+    limits=Limits(**{limits}), env={{"GIVEN": "here"}}, on_event=events.append)
 answer = {{name: getattr(outcome, name) for name in ("kind", "code", "stdout", "stderr")}}
 print(json.dumps({{**answer, "events": events}}))
 """
 
 
-def program(job: str, limits: dict[str, float] | None = None, before: str = "") -> str:
-    return PROGRAM.format(job="\n    ".join(job.splitlines()), limits=limits or {"wall_s": 20}, before=before)
+THREAD = "threading.Thread(target=time.sleep, args=(5,), daemon=True).start()"
+
+
+def program(job: str, limits: dict[str, float] | None = None, before: str = "", prepare: str = "pass") -> str:
+    job = "\n    ".join(job.splitlines())
+    return PROGRAM.format(job=job, limits=limits or {"wall_s": 20}, before=before, prepare=prepare)
 
 
 def run(folder: Path, job: str, **more: Any) -> dict[str, Any]:
@@ -96,8 +104,7 @@ def test_what_detaches_itself_is_ended_with_the_job(tmp_path: Path) -> None:
 
 
 def test_a_process_of_several_threads_is_not_forked(tmp_path: Path) -> None:
-    before = "threading.Thread(target=time.sleep, args=(5,), daemon=True).start()"
-    command = [sys.executable, "-c", program("pass", before=before), str(tmp_path)]
+    command = [sys.executable, "-c", program("pass", before=THREAD), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1 and "would not be safe" in done.stderr
 
@@ -113,4 +120,21 @@ def test_the_job_dies_with_the_one_who_asked_for_it(tmp_path: Path) -> None:
     deadline = time.monotonic() + 5
     while running := {pid for pid in running if Path(f"/proc/{pid}").exists()}:
         assert time.monotonic() < deadline, running
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("prepare", "words"), [("1 / 0", "ZeroDivisionError"), (THREAD, "would not be safe")])
+def test_a_child_that_cannot_be_prepared_says_why(prepare: str, words: str, tmp_path: Path) -> None:
+    answer = run(tmp_path, "Path('done').touch()", prepare=prepare)
+    assert (answer["kind"], answer["code"]) == ("failed", 1) and words in answer["stderr"]
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_child_that_nobody_wants_ends(tmp_path: Path) -> None:
+    before = "unwanted = forked.Ahead(prepare); print(unwanted._init, flush=True); sys.exit()"
+    command = [sys.executable, "-c", program("pass", before=before), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{int(done.stdout)}").exists():
+        assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -27,6 +27,9 @@ def main() -> None:
 
 def engine(command: str) -> None:
     """A command of the engine's. The child of one that reads foreign files is forked before anything else is loaded."""
+    heeded = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    if heeded:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts what only loads wants no traceback
     if command in JAILED:
         surroundings.tidy("workers")
         from workers.engine import start_ahead
@@ -34,5 +37,7 @@ def engine(command: str) -> None:
         start_ahead()
     from workers.commands import app
 
+    if heeded:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # an end that tidies up
     app(prog_name="onnxhub")

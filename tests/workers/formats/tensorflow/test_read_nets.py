@@ -21,6 +21,7 @@ TRANSPOSES = {
 RECURRENT = {
     "tf2_embedding_lstm_keras": ["LSTM", "LSTM", "GRU"], "tf1_dynamic_lstm": ["LSTM", "LSTM"],
     "tf1_dynamic_gru_bidirectional": ["GRU", "GRU", "RNN"], "tf1_block_fused_lstm": ["LSTM"],
+    "tf1_free_time": ["LSTM", "GRU"],
 }  # fmt: skip
 
 

@@ -34,6 +34,8 @@ def densify(model: onnx.ModelProto, values: Values, file: str) -> None:
 def _dense(sparse: onnx.SparseTensorProto, values: Values, file: str) -> onnx.TensorProto:
     """Indices are [NNZ] into the flattened tensor, or [NNZ, rank] coordinates."""
     name = sparse.values.name
+    if not sparse.HasField("values") or not sparse.HasField("indices"):
+        raise MalformedModel(f"sparse tensor {name!r} has no values or no indices", file=file)
     elements = check_declared(name, sparse.dims, file)
     data, indices = values(sparse.values), values(sparse.indices)
     if elements * data.dtype.itemsize > BUDGET.dense_from_sparse:

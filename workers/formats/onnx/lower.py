@@ -55,6 +55,8 @@ POSITIVE_AXES = 11  # before it no axis counted from the end
 
 def why_not(node: Node, opset: int) -> Reason:
     """None when the node can be said at ``opset``, re-spelt if need be; else the reason."""
+    if node.raw.domain:
+        return None  # with versions of its own, which are imported as they were
     if not onnx.defs.has(node.op, opset, ""):
         return f"opset {opset} has no {node.op}"
     there, here = onnx.defs.get_schema(node.op, opset, ""), onnx.defs.get_schema(node.op, OPSET, "")

@@ -7,12 +7,14 @@ import onnx_ir as ir
 
 from workers.errors import AmbiguousFormat, MalformedModel, Unsupported, UnsupportedOperators, UnsupportedVersion
 from workers.formats.contract import Note, Reading, ReadRequest
+from workers.formats.onnx.maps import unzip_maps
 from workers.formats.onnx.own import add_functions
 from workers.formats.onnx.recognise import is_model
 from workers.formats.onnx.sizes import free_axes
 from workers.hub.external import Among
 from workers.hub.load import parse, to_ir
 from workers.hub.normalise.contrib import is_known
+from workers.hub.normalise.contrib.rule import ML
 from workers.hub.normalise.opset.newer import PREVIEW
 from workers.hub.provenance import layer_of
 from workers.inspect.upload import UploadedFile
@@ -27,7 +29,7 @@ def read(request: ReadRequest) -> Reading:
     store = Among(file, request.upload.files)
     proto, weights = parse(file, store)
     _check_versions(proto, file.name)
-    free = free_axes(proto, file.name)
+    free = [*free_axes(proto, file.name), *unzip_maps(proto)]
     model = to_ir(proto, weights)
     own = add_functions(model)
     _check_operators(model)
@@ -63,12 +65,15 @@ def _check_versions(proto: onnx.ModelProto, file: str) -> None:
 
 
 def _check_operators(model: ir.Model) -> None:
-    """Operators of other domains are refused unless the file itself defines them as functions."""
+    """Operators of other domains are refused unless the file itself defines them as functions.
+
+    Those of ONNX's own for classical machine learning stay as they are: the target ONNX has them.
+    """
     refused = []
     for node in model.graph.all_nodes():
         if node.domain in ("", "ai.onnx", PREVIEW) or node.op_identifier() in model.functions:
             continue
-        if is_known(node.domain, node.op_type):
+        if is_known(node.domain, node.op_type) or _is_classical(node):
             continue
         reason = f"the operator domain {node.domain!r} is not ONNX's own, and the file does not define the operator"
         if node.domain == "com.microsoft.nchwc":
@@ -76,3 +81,7 @@ def _check_operators(model: ir.Model) -> None:
         refused.append(Unsupported(layer_of(node), f"{node.domain}::{node.op_type}", reason))
     if refused:
         raise UnsupportedOperators("onnx", refused)
+
+
+def _is_classical(node: ir.Node) -> bool:
+    return node.domain == ML and bool(onnx.defs.has(node.op_type, ML))

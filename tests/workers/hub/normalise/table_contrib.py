@@ -54,6 +54,10 @@ IMAGE, KERNEL, KERNEL_BIAS, ADDED = f(1, 3, 6, 6), f(4, 3, 3, 3), f(4), f(1, 4, 
 CONV = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1], "dilations": [1, 1], "group": 1}
 A, AS, AZ = u(2, 3, 4, 4), s(0.05), z(120)
 PROJECTION = f(8, 24)
+PLACES = np.array([[0, 1, 2, 3, 4], [4, 5, 6, 7, 8]])
+ML = "ai.onnx.ml"
+ROWS = np.concatenate([f(3, 3), np.zeros((1, 3), np.float32)])
+HOLES = np.where(ROWS > 0, np.float32("nan"), ROWS)
 
 CASES: Sequence[Contrib] = (
     Contrib("gelu", "Gelu", [X]),
@@ -103,6 +107,37 @@ CASES: Sequence[Contrib] = (
     Contrib("multi-head-causal", "MultiHeadAttention", [X, f(2, 5, 8), f(2, 5, 8)],
             {"num_heads": 2, "unidirectional": 1}, given=3),
     Contrib("multi-head-apart", "MultiHeadAttention", [X, f(2, 2, 7, 4), f(2, 2, 7, 4)], {"num_heads": 2}, given=3),
+    Contrib("attention-past", "Attention", [X, PROJECTION, COLUMN, None, f(2, 2, 2, 3, 4)],
+            {"num_heads": 2, "unidirectional": 1}, outputs=2, read=(0, 1)),
+    Contrib("attention-present", "Attention", [X, PROJECTION, COLUMN], {"num_heads": 2, "unidirectional": 1},
+            outputs=2, read=(0, 1)),
+    Contrib("multi-head-past", "MultiHeadAttention",
+            [X, f(2, 5, 8), f(2, 5, 8), None, None, None, f(2, 2, 3, 4), f(2, 2, 3, 4)],
+            {"num_heads": 2}, given=3, outputs=3, read=(0, 1, 2)),
+    Contrib("rotary", "RotaryEmbedding", [X, PLACES, f(9, 2), f(9, 2)], {"num_heads": 2}),
+    Contrib("rotary-neighbours", "RotaryEmbedding", [X, PLACES, f(9, 2), f(9, 2)], {"num_heads": 2, "interleaved": 1}),
+    Contrib("rotary-offset", "RotaryEmbedding", [f(2, 3, 5, 4), np.array([2]), f(9, 2), f(9, 2)]),
+    Contrib("rotary-part", "RotaryEmbedding", [f(2, 3, 5, 6), PLACES, f(9, 2), f(9, 2)],
+            {"rotary_embedding_dim": 4, "num_heads": 3}),
+    Contrib("rotary-whole", "RotaryEmbedding", [X, PLACES, f(9, 2), f(9, 2)]),
+    Contrib("q-attention", "QAttention", [u(2, 5, 8), u(8, 24), COLUMN, s(0.02), s(0.01), None, z(120), z(110)],
+            {"num_heads": 2}),
+    Contrib("q-attention-mask", "QAttention", [u(2, 5, 8), u(8, 24), COLUMN, s(0.02), s(0.01), LENGTHS, z(120), z(110)],
+            {"num_heads": 2}),
+    Contrib("q-attention-causal", "QAttention", [u(2, 5, 8), u(8, 24), COLUMN, s(0.02), s(0.01), None, z(120), z(110)],
+            {"num_heads": 2, "unidirectional": 1}),
+    Contrib("linear-regressor", "LinearRegressor", [ROWS],
+            {"coefficients": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "intercepts": [0.1, 0.2], "targets": 2}, domain=ML),
+    Contrib("normalizer-max", "Normalizer", [ROWS], {"norm": "MAX"}, domain=ML),
+    Contrib("normalizer-l1", "Normalizer", [ROWS], {"norm": "L1"}, domain=ML),
+    Contrib("normalizer-l2", "Normalizer", [ROWS], {"norm": "L2"}, domain=ML),
+    Contrib("imputer-nan", "Imputer", [HOLES], {"imputed_value_floats": [1.0, 2.0, 3.0],
+            "replaced_value_float": float("nan")}, domain=ML),
+    Contrib("imputer-number", "Imputer", [np.array([[1, 7], [7, 2]])], {"imputed_value_int64s": [5],
+            "replaced_value_int64": 7}, domain=ML),
+    Contrib("one-hot", "OneHotEncoder", [np.array([[0], [2], [9]])], {"cats_int64s": [0, 1, 2], "zeros": 1}, domain=ML),
+    Contrib("features", "FeatureVectorizer", [ROWS, f(4, 2)], {"inputdimensions": [3, 2]}, given=2, domain=ML),
+    Contrib("scaler", "Scaler", [ROWS], {"offset": [1.0], "scale": [2.0]}, domain=ML),
     Contrib("quantize", "QuantizeLinear", [f(3, 4), s(0.02), z(128)], steps=1),
     Contrib("dequantize", "DequantizeLinear", [u(3, 4), f(4) ** 2, u(4)], {"axis": 1}),
     Contrib("qlinear-add", "QLinearAdd", [A, AS, AZ, u(4), s(0.03), z(100), s(0.06), z(120)], steps=1),

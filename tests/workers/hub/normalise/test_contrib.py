@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.suite import by_onnxruntime
-from tests.workers.hub.normalise.table_contrib import CASES, Contrib, X, f
+from tests.workers.hub.normalise.table_contrib import CASES, Contrib, X, f, z
 from workers.errors import ConversionError, UnsupportedOperators
 from workers.formats import all_formats
 from workers.formats.contract import ReadRequest
@@ -38,7 +38,11 @@ def model(case: Contrib) -> onnx.ModelProto:
     node = helper.make_node(case.op, names, outputs, domain=case.domain, **case.attributes)
     wanted = [onnx.ValueInfoProto(name=name) for name in outputs if name]
     graph = helper.make_graph([node], case.name, inputs, wanted, weights)
-    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    imports = [
+        helper.make_opsetid("", 17),
+        helper.make_opsetid("com.microsoft", 1),
+        helper.make_opsetid("ai.onnx.ml", 1),
+    ]
     return helper.make_model(graph, opset_imports=imports, ir_version=8)
 
 
@@ -63,7 +67,8 @@ def test_standard_operators_compute_what_onnxruntime_computes(case: Contrib) -> 
 
 
 REFUSED: dict[str, Contrib] = {
-    "past": Contrib("a", "Attention", [X, f(8, 24), f(24), None, f(2, 2, 2, 3, 4)], {"num_heads": 2}),
+    "rotates": Contrib("a", "Attention", [X, f(8, 24), f(24)], {"num_heads": 2, "do_rotary": 1}),
+    "scales positions": Contrib("r", "RotaryEmbedding", [X, z(0, np.int64).reshape(1), f(9, 2), f(9, 2)], {"scale": 2.0}),
     "packed": Contrib("m", "MultiHeadAttention", [f(2, 5, 2, 3, 4)], {"num_heads": 2}),
     "activation 'Softplus'": Contrib("c", "FusedConv", [f(1, 1, 4, 4), f(1, 1, 3, 3)], {"activation": "Softplus"}),
     "output 1": Contrib("s", "SkipLayerNormalization", [X, X, f(8)], outputs=2, read=(0, 1)),

@@ -9,13 +9,13 @@ import numpy as np
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Node
 from workers.hub.normalise.contrib.activation import number
-from workers.hub.normalise.contrib.rule import rank_of, refuse, says, without
+from workers.hub.normalise.contrib.rule import is_read, rank_of, refuse, says, without
 
 
 @says("Attention")
 def attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
     """Queries, keys and values come from one projection of the input."""
-    without(node, past=4)
+    without(node, past_sequence_length=6)
     if node.i("do_rotary"):
         raise refuse(node, "it rotates positions")
     joined = g.MatMul(node.x(), node.x(1))
@@ -26,14 +26,22 @@ def attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
         parts = g.ops("Split", joined, list(sizes), outputs=3, axis=-1)
     else:
         parts = g.ops("Split", joined, outputs=3, axis=-1, num_outputs=3)
-    heads = [_heads(g, part, node.i("num_heads")) for part in parts]
-    return [_attend(g, node, heads, mask=3, bias=5)]
+    query, key, value = (_heads(g, part, node.i("num_heads")) for part in parts)
+    if node.input(4) is not None:
+        before = g.ops("Split", node.x(4), outputs=2, axis=0, num_outputs=2)
+        key, value = (
+            g.Concat(g.Squeeze(past, [0]), new, axis=2) for past, new in zip(before, (key, value), strict=True)
+        )
+    kept = None
+    if len(node.outputs) > 1 and is_read(node.outputs[1]):
+        kept = g.Concat(g.Unsqueeze(key, [0]), g.Unsqueeze(value, [0]), axis=0)
+    return [_attend(g, node, [query, key, value], mask=3, bias=5), kept]
 
 
 @says("MultiHeadAttention")
 def multi_head_attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
     """Queries, keys and values are given; keys and values may have their heads apart already."""
-    without(node, past_key=6, past_value=7)
+    without(node, past_sequence_length=8, cache_indirection=9)
     if node.input(1) is None or node.input(2) is None:
         raise refuse(node, "its queries, keys and values are packed into one tensor")
     count = node.i("num_heads")
@@ -41,7 +49,72 @@ def multi_head_attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
     if node.input(3) is not None:
         given = _biased(g, node, given)
     heads = [value if rank_of(node, index) == 4 else _heads(g, value, count) for index, value in enumerate(given)]
-    return [_attend(g, node, heads, mask=4, bias=5)]
+    query, *kept = heads
+    kept = [
+        new if node.input(past) is None else g.Concat(node.x(past), new, axis=2)
+        for past, new in zip((6, 7), kept, strict=True)
+    ]
+    return [_attend(g, node, [query, *kept], mask=4, bias=5), *kept]
+
+
+@says("RotaryEmbedding")
+def rotary_embedding(g: GraphBuilder, node: Node) -> Value:
+    """Pairs of each head's leading elements turned by the angle of their position: halves, or neighbours."""
+    if node.f("scale", 1.0) != 1.0 or node.i("is_packed_batching"):
+        raise refuse(node, "it scales positions, or its batch is packed")
+    x, width, flat = node.x(), node.shape(2), rank_of(node, 0) == 3
+    if width is None or not isinstance(width[-1], int):
+        raise refuse(node, "the width of its cache is unknown")
+    turned = node.i("rotary_embedding_dim") or 2 * width[-1]
+    if flat:
+        count = node.i("num_heads")
+        if node.i("rotary_embedding_dim") and not count:
+            raise refuse(node, "the number of its heads is not told")
+        x = _heads(g, x, count) if count else g.Transpose(g.Reshape(x, [0, 0, -1, turned]), perm=[0, 2, 1, 3])
+    y = rotate(g, x, [_angles(g, node, index) for index in (2, 3)], turned, neighbours=bool(node.i("interleaved")))
+    return g.Reshape(g.Transpose(y, perm=[0, 2, 1, 3]), [0, 0, -1]) if flat else y
+
+
+def _angles(g: GraphBuilder, node: Node, cache: int) -> Value:
+    """[batch or 1, 1, length, pairs]: of every position, or of those from one on."""
+    places = node.x(1)
+    if rank_of(node, 1) == 1:
+        axis = 1 if rank_of(node, 0) == 3 else 2
+        length = g.Squeeze(g.Shape(node.x(), start=axis, end=axis + 1), [0])
+        places = g.Unsqueeze(g.Add(g.Range(np.asarray(0), length, np.asarray(1)), places), [0])
+    return g.Unsqueeze(g.Gather(node.x(cache), places, axis=0), [1])
+
+
+def rotate(g: GraphBuilder, x: Value, angles: Sequence[Value], width: int, *, neighbours: bool) -> Value:
+    """The first ``width`` elements of the last axis of [batch, head, length, width of a head], by cosine and sine."""
+    cosine, sine = angles
+    most, rest = g.Slice(x, [0], [width], [3]), g.Slice(x, [width], [2**62], [3])
+    if neighbours:
+        pairs = g.Reshape(most, [0, 0, 0, width // 2, 2])
+        a, b = (g.Squeeze(half, [4]) for half in g.ops("Split", pairs, outputs=2, axis=4, num_outputs=2))
+    else:
+        a, b = g.ops("Split", most, outputs=2, axis=3, num_outputs=2)
+    real = g.Sub(g.Mul(a, cosine), g.Mul(b, sine))
+    imaginary = g.Add(g.Mul(a, sine), g.Mul(b, cosine))
+    if neighbours:
+        joined = g.Concat(g.Unsqueeze(real, [4]), g.Unsqueeze(imaginary, [4]), axis=4)
+        turned = g.Reshape(joined, [0, 0, 0, width])
+    else:
+        turned = g.Concat(real, imaginary, axis=3)
+    return g.Concat(turned, rest, axis=3)
+
+
+@says("QAttention")
+def q_attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
+    """Attention whose input and weights are eight-bit integers: they are scaled to floats first."""
+    without(node, past=8)
+    if node.i("do_rotary") or node.has("past_present_share_buffer"):
+        raise refuse(node, "it rotates positions, or shares a buffer")
+    product = g.Cast(g.MatMulInteger(node.x(), node.x(1), node.input(6), node.input(7)), to=1)
+    joined = g.Add(g.Mul(product, g.Mul(node.x(3), node.x(4))), node.x(2))
+    parts = g.ops("Split", joined, outputs=3, axis=-1, num_outputs=3)
+    heads = [_heads(g, part, node.i("num_heads")) for part in parts]
+    return [_attend(g, node, heads, mask=5, bias=99)]
 
 
 def _biased(g: GraphBuilder, node: Node, given: Sequence[Value]) -> list[Value]:

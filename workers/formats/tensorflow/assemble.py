@@ -24,7 +24,7 @@ from workers.formats.tensorflow.recognise import (
     kind_of,
 )
 from workers.formats.tensorflow.schema import GRAPH as GRAPH_DEF
-from workers.formats.tensorflow.schema import META_GRAPH, SCHEMA
+from workers.formats.tensorflow.schema import META_GRAPH, SCHEMA, SPARED_MODEL
 from workers.formats.tensorflow.variables import VARIABLES, variables_of
 from workers.inspect.protobuf import decode
 from workers.inspect.prototext import TextLimits, parse
@@ -114,7 +114,8 @@ def _message(file: UploadedFile, kind: MessageType, text: bool) -> Message:
 
 
 def _saved_model(file: UploadedFile, role: str, by_role: dict[str, list[UploadedFile]], options: Options) -> Assembled:
-    message = _message(file, SCHEMA["SavedModel"], role == SAVED_TEXT)
+    text = role == SAVED_TEXT
+    message = _message(file, SCHEMA["SavedModel"] if text else SPARED_MODEL, text)
     metas = list(message.meta_graphs)
     if not metas:
         raise MalformedModel(f"{file.name!r} holds no graph", file=file.name)

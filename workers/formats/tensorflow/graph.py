@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.errors import LimitExceeded, MalformedModel
+from workers.formats.tensorflow.schema import FUNCTION, FUNCTION_NAME
 from workers.inspect.budget import BUDGET
+from workers.inspect.protobuf import decode, scan
+from workers.inspect.protobuf_write import varint
 from workers.inspect.schema import Message
 
 
@@ -51,7 +54,7 @@ class Graph:
 
     file: str
     nodes: dict[str, Node]
-    library: dict[str, Function] = field(default_factory=dict)
+    library: Library = field(default_factory=lambda: Library(""))
     name: str = ""
 
     def node(self, ref: Ref, asked_by: str) -> Node:
@@ -65,14 +68,43 @@ class Graph:
         return found
 
 
+class Library:
+    """Functions by name, each read when it is asked for; the first of one name counts."""
+
+    def __init__(self, file: str, budget: list[int] | None = None) -> None:
+        self.file = file
+        self.budget = budget if budget is not None else [BUDGET.nodes]
+        self.entries: dict[str, Message | memoryview] = {}
+        self.found: dict[str, Function] = {}
+
+    def add(self, entry: Message | memoryview) -> None:
+        """A function, as a message or as the bytes of one."""
+        named = decode(_first(entry), FUNCTION_NAME, file=self.file) if isinstance(entry, memoryview) else entry
+        self.entries.setdefault(str(named.signature.name or ""), entry)
+
+    def get(self, name: str) -> Function | None:
+        entry = self.entries.get(name)
+        if name not in self.found and entry is not None:
+            whole = decode(entry, FUNCTION, file=self.file) if isinstance(entry, memoryview) else entry
+            self.found[name] = _function(whole, self.file, self, self.budget)
+        return self.found.get(name)
+
+
+def _first(entry: memoryview) -> memoryview:
+    """The beginning of a function as far as its name: the signature stands first, and is a name at least."""
+    for number, _, value in scan(entry):
+        if number == 1 and isinstance(value, memoryview):
+            return memoryview(b"\x0a" + varint(len(value)) + bytes(value))
+    return entry[:0]
+
+
 def graph_of(message: Message, file: str) -> Graph:
     """A GraphDef as records. Raises MalformedModel for nodes without a name or with one name twice."""
     budget = [BUDGET.nodes]
-    library: dict[str, Function] = {}
+    library = Library(file, budget)
     graph = Graph(file, _nodes(message.node, file, budget), library)
     for entry in message.library.function:
-        function = _function(entry, file, library, budget)
-        library.setdefault(function.name, function)
+        library.add(entry)
     return graph
 
 
@@ -108,7 +140,7 @@ def ref_of(text: str, file: str) -> Ref:
     return Ref(parts[0], int(parts[-1]), parts[1] if len(parts) == 3 else "")
 
 
-def _function(entry: Message, file: str, library: dict[str, Function], budget: list[int]) -> Function:
+def _function(entry: Message, file: str, library: Library, budget: list[int]) -> Function:
     signature = entry.signature
     name = str(signature.name or "")
     results: dict[str, str] = {pair.key: pair.value for pair in entry.ret}

@@ -71,6 +71,15 @@ message MetaGraphDef {
 }
 message SavedModel { int64 saved_model_schema_version = 1; repeated MetaGraphDef meta_graphs = 2; }
 
+message FunctionName { message Signature { string name = 1; } Signature signature = 1; }
+message SparedLibrary { repeated bytes function = 1; }
+message SparedGraphDef { repeated NodeDef node = 1; SparedLibrary library = 2; VersionDef versions = 4; }
+message SparedMetaGraphDef {
+  MetaInfoDef meta_info_def = 1; SparedGraphDef graph_def = 2; SaverDef saver_def = 3;
+  map<string, SignatureDef> signature_def = 5;
+}
+message SparedSavedModel { int64 saved_model_schema_version = 1; repeated SparedMetaGraphDef meta_graphs = 2; }
+
 message BundleHeaderProto { int32 num_shards = 1; int32 endianness = 2; VersionDef version = 3; }
 message TensorSliceProto {
   message Extent { int64 start = 1; int64 length = 2; }
@@ -95,3 +104,5 @@ SCHEMA = Schema(_TEXT)
 SAVED_MODEL = SCHEMA["SavedModel"]
 META_GRAPH = SCHEMA["MetaGraphDef"]
 GRAPH = SCHEMA["GraphDef"]
+# A SavedModel whose functions stay bytes until one is called: Keras saves thousands that nothing calls.
+SPARED_MODEL, FUNCTION, FUNCTION_NAME = SCHEMA["SparedSavedModel"], SCHEMA["FunctionDef"], SCHEMA["FunctionName"]

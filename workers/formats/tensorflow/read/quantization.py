@@ -127,6 +127,8 @@ def quantize_and_dequantize(g: Builder, layer: Layer, x: Value, low: Value, high
     """In the symmetric way: one scale, zero stays zero."""
     count = layer.integers(g, bits[0], "the number of bits")[0] if bits else layer.i("num_bits", 8)
     signed = layer.flag("signed_input", True)
+    if not 1 < count < 64:
+        raise layer.malformed(f"it quantises to {count} bits")
     if layer.i("axis", -1) != -1:
         raise layer.unsupported("it has a range of its own for every channel")
     top = 2 ** (count - 1) - 1 if signed else 2**count - 1

@@ -39,6 +39,8 @@ def _settled(node: Node) -> bool:
     count = len(kernel)
     strides, pads = node.ints("strides", [1] * count), list(node.ints("pads", [0] * 2 * count))
     dilations = node.ints("dilations", [1] * count)
+    if (len(strides), len(pads), len(dilations)) != (count, 2 * count, count) or min(strides, default=1) < 1:
+        return False  # which ONNX's checker will name
     fewer, overhang = False, False
     for axis, size in enumerate(sizes):
         if not isinstance(size, int):

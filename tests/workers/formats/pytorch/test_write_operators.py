@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.workers.formats.pytorch import table_layers, table_programs, table_tensors
+from tests.workers.formats.pytorch import table_fused, table_layers, table_programs, table_tensors
 from tests.workers.formats.pytorch.runs import (
     Array,
     Case,
@@ -20,7 +20,7 @@ from tests.workers.formats.pytorch.runs import (
     written,
 )
 
-CASES = [*table_layers.CASES, *table_tensors.CASES, *table_programs.CASES]
+CASES = [*table_fused.CASES, *table_layers.CASES, *table_tensors.CASES, *table_programs.CASES]
 pytestmark = pytest.mark.xdist_group("torch-operators")
 
 # One run of a case: what onnxruntime computed, and what torch did (or the message of its failure).

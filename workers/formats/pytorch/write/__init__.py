@@ -12,17 +12,19 @@ import onnx_ir as ir
 from workers.errors import Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Note, WriteRequest, Written
 from workers.formats.pytorch.write import weights
+from workers.formats.pytorch.write.attention import FUSED
 from workers.formats.pytorch.write.integers import RULES, Ints
 from workers.formats.pytorch.write.net import NetWriter
 from workers.formats.pytorch.write.registry import COMPARING, WRITES
 from workers.formats.pytorch.write.source import WEIGHTS, assemble
+from workers.hub.fuse import fuse
 from workers.hub.legalise import legalise as legalise_for
 from workers.hub.node import Node
 
 FAMILIES = (
-    "linear", "elementwise", "activation", "convolution", "padding", "pooling", "normalization", "reduction", "shape",
-    "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization", "detection", "signal",
-    "random", "loss", "text_features",
+    "linear", "attention", "elementwise", "activation", "convolution", "padding", "pooling", "normalization",
+    "reduction", "shape", "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization", "detection",
+    "signal", "random", "loss", "text_features",
 )  # fmt: skip
 
 for _family in FAMILIES:
@@ -59,12 +61,12 @@ def legalise(model: ir.Model) -> list[Note]:
     refused = [Unsupported(node.layer, node.layer_type, reason) for node, reason in hopeless if reason is not None]
     if refused:
         raise UnsupportedOperators("pytorch", refused)
-    return legalise_for(model, WRITES, system="pytorch")
+    return [*fuse(model), *legalise_for(model, WRITES, system="pytorch")]
 
 
 def coverage() -> dict[str, str]:
     """ONNX operators: an empty string for one that is written, else the reason why not."""
-    return {**WRITES.coverage(), **NEVER}
+    return {**{key: reason for key, reason in WRITES.coverage().items() if key != FUSED}, **NEVER}
 
 
 def write(request: WriteRequest) -> Written:

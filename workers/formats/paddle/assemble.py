@@ -129,9 +129,12 @@ def _fits(wanted: Sequence[Var], shapes: Sequence[tuple[int, ...]]) -> bool:
 
 
 def _alike(dims: tuple[int, ...] | None, shape: tuple[int, ...]) -> bool:
-    if dims is None or tuple(dims) in ((), (0,)) or (shape == () and tuple(dims) == (1,)):
+    """Scales of quantised models are declared [n] and stored [1, n], or [1] and stored without axes."""
+    if dims is None or tuple(dims) in ((), (0,)):
         return True
-    return len(dims) == len(shape) and all(a in (b, -1) for a, b in zip(dims, shape, strict=True))
+    if len(dims) != len(shape):
+        return -1 not in dims and [dim for dim in dims if dim != 1] == [dim for dim in shape if dim != 1]
+    return all(a in (b, -1) for a, b in zip(dims, shape, strict=True))
 
 
 def _combined(program: Program, wanted: Sequence[Var], store: UploadedFile) -> dict[str, Array]:

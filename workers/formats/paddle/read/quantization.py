@@ -65,9 +65,14 @@ def _floats(g: GraphBuilder, layer: Layer, x: Value, step: Value, axis: int | No
 
 
 def quantised(g: GraphBuilder, layer: Layer, x: Value, step: Value, axis: int | None, top: int) -> Value:
-    """Floats -> 8 bits; other widths stay in floats."""
+    """Floats -> 8 bits; other widths stay in floats. Stored numbers end at -127 as in Paddle, computed ones at -128."""
     if top != 127:
         return _floats(g, layer, x, step, axis, top)
+    array, size = g.const(x), g.const(step)
+    if array is not None and size is not None:
+        wide = size.reshape([-1 if place == axis else 1 for place in range(array.ndim)]) if axis is not None else size
+        if (array < -wide * top).any():
+            x = g.constant(np.maximum(array, -wide * top).astype(array.dtype))
     zero = np.zeros(() if axis is None else (layer.size(x, axis),), np.int8)
     return g.QuantizeLinear(cast(g, x, F32), step, zero, axis=axis)
 
@@ -93,7 +98,10 @@ def _no_offset(layer: Layer) -> None:
 
 @reads("quantize_linear")
 def quantize_linear(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
+    """With ``only_observer`` it has watched the calibration and changes nothing."""
     x, scale = layer.x(), layer.x("Scale")
+    if layer.flag("only_observer"):
+        return {"Y": g.Identity(x)}
     _no_offset(layer)
     axis, top = _axis(layer, x, scale, -1), _top(layer)
     q = quantised(g, layer, x, _step(g, layer, scale, top, axis), axis, top)
@@ -106,6 +114,8 @@ def quantize_linear(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
 def dequantize_linear(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     """Stored weights hold whole numbers, often as floats: they become 8 bits."""
     x, scale = layer.x(), layer.x("Scale")
+    if layer.flag("only_observer"):
+        return {"Y": g.Identity(x)}
     _no_offset(layer)
     top = _top(layer)
     axis = _axis(layer, x, scale, -1)
@@ -140,9 +150,13 @@ def _measured(g: GraphBuilder, layer: Layer, x: Value, axis: int | None) -> Valu
 
 
 def _scale(g: GraphBuilder, layer: Layer, x: Value) -> tuple[Value, int | None]:
-    """Stored by training, or measured."""
+    """Stored by training, or measured. One operator finds what was stored under the name of its output."""
     axis = layer.axis(layer.integer("quant_axis", 0), layer.rank(x)) if "channel_wise" in layer.op.type else None
     stored = layer.maybe("InScale")
+    if layer.op.type == "fake_channel_wise_quantize_abs_max" and layer.flag("is_test"):
+        (name,) = layer.op.outputs.get("OutScale") or [""]
+        kept = layer.env.find(name)
+        stored = kept if isinstance(kept, ir.Value) else stored
     return (stored if stored is not None else _measured(g, layer, x, axis)), axis
 
 

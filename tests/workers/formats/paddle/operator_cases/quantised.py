@@ -228,6 +228,8 @@ def more():
     )
     case("old-minus", lambda x: raw("minus", {"X": [x], "Y": [x * 3]}, {}, {"Out": "float32"}), only="old", x=x)
     case("old-fill-zeros-like", simple("fill_zeros_like"), only="old", x=x)
+    case("quantize-observer", observed, only="old", x=x)
+    case("quantize-stored-channels", stored_channels, only="old", x=x)
     case("det", paddle.linalg.det, x=normal("N", 3, 3))
     case(
         "cross-entropy",
@@ -263,3 +265,32 @@ def joined(x):
     for place in range(3):
         paddle.tensor.array_write(x * place, paddle.full([1], place, "int64"), rows)
     return paddle.tensor.manipulation.tensor_array_to_tensor(rows, axis=1, use_stack=True)[0]
+
+
+def observed(x):
+    """What a layer that only observes leaves as it is, between two that quantise."""
+    scale, zero = (paddle.static.create_parameter([1], kind, default_initializer=paddle.nn.initializer.Constant(value))
+                   for kind, value in (("float32", 1.5), ("float32", 0.0)))  # fmt: skip
+    for only in (False, True):
+        slots = {"Scale": [scale], "ZeroPoint": [paddle.cast(zero, "int32")]}
+        attrs = {"bit_length": 8, "quant_axis": -1, "only_observer": only}
+        q = raw("quantize_linear", {"X": [x], **slots}, attrs, {"Y": "float32"})[0]
+        x = raw("dequantize_linear", {"X": [q], **slots}, attrs, {"Y": "float32"})[0] * 3
+    return x
+
+
+def stored_channels(x):
+    """Test mode takes the scales that training left under the name of the output."""
+    from paddle.base.layer_helper import LayerHelper
+
+    w = paddle.static.create_parameter([4, 4], "float32")
+    scale = paddle.static.create_parameter([4], "float32", default_initializer=paddle.nn.initializer.Constant(0.4))
+    helper = LayerHelper("fake_channel_wise_quantize_abs_max")
+    q = helper.create_variable_for_type_inference("float32")
+    helper.append_op(
+        type="fake_channel_wise_quantize_abs_max",
+        inputs={"X": [w]},
+        attrs={"bit_length": 8, "quant_axis": 1, "is_test": True},
+        outputs={"Out": [q], "OutScale": [scale]},
+    )
+    return paddle.matmul(x, q)

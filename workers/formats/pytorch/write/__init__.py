@@ -23,8 +23,8 @@ from workers.hub.node import Node
 
 FAMILIES = (
     "linear", "attention", "elementwise", "activation", "convolution", "padding", "pooling", "normalization",
-    "reduction", "shape", "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization", "detection",
-    "signal", "random", "loss", "text_features",
+    "reduction", "shape", "indexing", "conversion", "resize", "recurrent", "control", "sequence", "quantization",
+    "detection", "signal", "random", "loss", "text_features",
 )  # fmt: skip
 
 for _family in FAMILIES:

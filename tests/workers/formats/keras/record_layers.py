@@ -1,10 +1,12 @@
 """Records small models of single layers with what Keras itself gives: python record_layers.py OUT.tar.xz
 
-Runs under Keras 3, tf_keras (TF_USE_LEGACY_KERAS=1), Keras 2.2 and Keras 1.2, each in an environment of its own; the
-table of cases is chosen by the version. The archive holds ``<case>/model.*`` and ``<case>/io_0.npz``, ``io_1.npz``.
+Runs under Keras 3, tf_keras (TF_USE_LEGACY_KERAS=1), tf.keras, Keras 2.2 and Keras 1.2, each in an environment of its
+own; the table of cases is chosen by the version and by what stands behind ``_`` in OUT's name (keras3_ops.tar.xz:
+layer_cases_3_ops.py). The archive holds ``<case>/model.*`` and ``<case>/io_0.npz``, ``io_1.npz``.
 Keeps to Python 3.6.
 """
 
+import importlib
 import io
 import os
 import sys
@@ -17,9 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.get("TF_USE_LEGACY_KERAS"):
     import tf_keras as keras
 else:
-    import keras
+    try:
+        import keras
+    except ImportError:
+        from tensorflow import keras
 
-VERSION = keras.__version__
+VERSION = keras.__version__.replace("-tf", "")
 GENERATION = int(VERSION.split(".")[0])
 L = keras.layers
 CASES = {}
@@ -60,6 +65,8 @@ def drawn(shape, dtype, batch, rng, options):
         drop = rng.rand(full[0], full[1]) < 0.4
         drop[0, -1] = True
         x[drop] = 0
+    if options.get("unit"):
+        x = np.abs(x) / 2
     return x
 
 
@@ -105,18 +112,14 @@ def store(archive, target):
 
 
 def main(target):
-    if GENERATION == 1:
-        import layer_cases_1  # noqa: F401
-    elif GENERATION == 3:
-        import layer_cases_3  # noqa: F401
-    else:
-        import layer_cases_2  # noqa: F401
+    part = os.path.basename(target).split(".")[0].partition("_")[2]
+    importlib.import_module("layer_cases_%d%s" % (GENERATION, "_" + part if part else ""))
     only = sys.argv[2:]
     archive = {}
     for name in sorted(CASES):
         if only and name not in only:
             continue
-        keras.backend.clear_session()
+        getattr(keras.backend, "clear_session", str)()
         try:
             record(name, archive)
         except Exception as error:

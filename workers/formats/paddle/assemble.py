@@ -12,9 +12,11 @@ from workers.formats.paddle.desc import read_program
 from workers.formats.paddle.file import Array, read_records
 from workers.formats.paddle.pir import read_pir
 from workers.formats.paddle.program import Program, Var
-from workers.formats.paddle.recognise import OTHER, PARAMS, PICKLE, PIR, PROGRAM, PROGRAM_NAMES, kind_of
+from workers.formats.paddle.recognise import COMPANION, OTHER, PARAMS, PICKLE, PIR, PROGRAM, PROGRAM_NAMES, kind_of
 from workers.inspect.kind import Kind
 from workers.inspect.upload import Upload, UploadedFile
+
+FORWARD = "forward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Assembled:
     notes: tuple[Note, ...]
 
 
-def assemble(upload: Upload) -> Assembled:
-    """The model in the upload.
+def assemble(upload: Upload, function: str | None = None) -> Assembled:
+    """The model in the upload; of several functions saved together the one named, or the net's own ("forward").
 
     Raises MissingFile for a part of a model, InvalidOptions for several models, MalformedModel for files that are
     damaged, not what their name says or of different models, UnknownFormat when there is nothing of Paddle's.
@@ -45,19 +47,39 @@ def assemble(upload: Upload) -> Assembled:
     stores = [file for file, kind in kinds if kind.role == PARAMS]
     if not programs:
         raise _without_program(stores, kinds)
-    chosen = programs[0]
-    if len(programs) > 1:
-        names = ", ".join(repr(file.name) for file in programs)
-        raise InvalidOptions(f"the upload has {len(programs)} programs ({names})", hint="Upload one of them.")
+    chosen = _chosen(programs, function)
     pir = next(kind for file, kind in kinds if file is chosen).role == PIR
     program = (read_pir if pir else read_program)(chosen.map(), chosen.name)
     params, used = _parameters(program, chosen, stores)
     notes = [
         Note("ignored-file", f"The file is {kind.what}; it was not used.", file.name)
         for file, kind in kinds
-        if kind.role in (OTHER, PICKLE) or (kind.role == PARAMS and file.name not in used)
+        if kind.role != COMPANION and file is not chosen and file.name not in used
     ]
     return Assembled(program, chosen.name, params, (chosen.name, *used), tuple(notes))
+
+
+def _stem(file: UploadedFile) -> str:
+    """model.json -> model, model.encode.json -> model.encode: jit.save puts functions behind the net's name."""
+    return PurePosixPath(file.name).with_suffix("").as_posix()
+
+
+def _chosen(programs: Sequence[UploadedFile], function: str | None) -> UploadedFile:
+    """Raises InvalidOptions for programs that do not belong together, or a function that is not among them."""
+    base = min(programs, key=lambda file: len(_stem(file)))
+    names = {_stem(file).removeprefix(_stem(base) + ".") if file is not base else FORWARD: file for file in programs}
+    together = all(file is base or _stem(file).startswith(_stem(base) + ".") for file in programs)
+    if function is None and (together or len(programs) == 1):
+        return base
+    if function is not None and function in names:
+        return names[function]
+    listed = ", ".join(repr(file.name) for file in programs)
+    if function is None:
+        raise InvalidOptions(f"the upload has {len(programs)} programs ({listed})", hint="Upload one of them.")
+    raise InvalidOptions(
+        f"the option 'signature' names {function!r}, and the upload has {listed}",
+        hint=f"Functions: {', '.join(names)}.",
+    )
 
 
 # --- parameters -----------------------------------------------------------------------------------------------------
@@ -84,6 +106,9 @@ def _parameters(
     fitting = [store for store in stores if _fits(wanted, [array.shape for array in _arrays(store)])]
     if len(fitting) == 1:
         return _combined(program, wanted, fitting[0]), [fitting[0].name]
+    beside = [store for store in fitting if _stem(store) == _stem(file)]
+    if len(beside) == 1:
+        return _combined(program, wanted, beside[0]), [beside[0].name]
     if separate:
         missing = [var.name for var in wanted if var.name not in separate]
         listed = ", ".join(map(repr, missing[:8])) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")

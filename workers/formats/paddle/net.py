@@ -38,6 +38,9 @@ def build(source: Assembled, options: Options) -> Net:
     ops, needed = _needed(program, [value for value, _ in outputs], cuts)
     written = {name for op in ops for name in op.writes()}
     inputs = [name for name in program.feeds if name in needed and name not in cuts]
+    lost = [name for name in inputs if name not in program.vars]
+    if lost:
+        raise MalformedModel(f"the input {lost[0]!r} is no variable of the program", file=source.file)
     unused = [name for name in program.feeds if name not in needed and name not in cuts]
     notes = [
         Note("unused-input", f"The input {name!r} is not used by the outputs; it was left out.") for name in unused

@@ -280,3 +280,39 @@ def test_operators_of_both_dialects_are_refused_for_one_reason(tmp_path: Path) -
     path.write_text(json.dumps({"base_code": {"magic": "pir", "version": 1}, "program": {"regions": [region]}}))
     with pytest.raises(UnsupportedOperators, match="factorises, inverts or solves"):
         read_files(path)
+
+
+# --- several functions -----------------------------------------------------------------------------------------------
+
+
+def functions(tmp_path: Path) -> Upload:
+    """A net's own function and another one, each with its program and parameters, as jit.save leaves them."""
+    paths = []
+    for stem, scale in (("model", 2.0), ("model.encode", 3.0)):
+        params = {"s": np.asarray([scale], np.float32)}
+        ops = [op("elementwise_mul", {"X": "x", "Y": "s"}, {"Out": "y"})]
+        (tmp_path / f"{stem}.pdmodel").write_bytes(program({"x": ("float32", [-1])}, ops, ["y"], params))
+        (tmp_path / f"{stem}.pdiparams").write_bytes(stored(params))
+        paths += [tmp_path / f"{stem}.pdmodel", tmp_path / f"{stem}.pdiparams"]
+    return Upload.of(*paths)
+
+
+@pytest.mark.parametrize(("signature", "scale"), [(None, 2.0), ("forward", 2.0), ("encode", 3.0)])
+def test_of_several_functions_the_signature_names_one(tmp_path: Path, signature: str | None, scale: float) -> None:
+    reading = read(ReadRequest(functions(tmp_path), Options(signature=signature)))
+    (y,) = run(reading.model, {"x": np.asarray([1.5], np.float32)}).values()
+    np.testing.assert_array_equal(y, [1.5 * scale])
+    assert len([note for note in reading.notes if note.code == "ignored-file"]) == 2
+
+
+def test_a_function_that_was_not_saved_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOptions, match="'decode'") as caught:
+        read(ReadRequest(functions(tmp_path), Options(signature="decode")))
+    assert "encode" in str(caught.value.hint)
+
+
+def test_a_program_that_feeds_no_variable_is_damaged(tmp_path: Path) -> None:
+    raw = program({"x": ("float32", [2])}, [op("relu", {"X": "x"}, {"Out": "y"})], ["y"])
+    damaged = raw.replace(b"\n\x01x\x12", b"\n\x01q\x12", 1)
+    with pytest.raises(MalformedModel, match="the input 'x' is no variable of the program"):
+        read_files(*save(tmp_path, damaged))

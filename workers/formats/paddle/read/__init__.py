@@ -55,12 +55,12 @@ FAMILIES = (
     indexing, linear, normalization, own, pooling, priors, quantization, rearrangement, recurrent, reduction, refusals,
     regions, repetition, resize, sequence, shape, slicing, spectrum, steps,
 )  # fmt: skip
-APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs")
+APPLIED = ("input_shapes", "input_dtypes", "inputs", "outputs", "signature")
 
 
 def read(request: ReadRequest) -> Reading:
     """The uploaded Paddle model as ONNX. Raises ConversionError with what is missing, damaged or cannot be said."""
-    source = without_bfloat16(assemble(request.upload))
+    source = without_bfloat16(assemble(request.upload, request.options.signature))
     net = build(source, request.options)
     free = shapes(net, request.options)
     state, notes = _read(net, source, free, request)

@@ -292,7 +292,10 @@ def pir_while(g: GraphBuilder, layer: Layer) -> dict[str, Held]:
     def body(inner: GraphBuilder, carried: Sequence[Value], goes_on: Value) -> tuple[Value, list[Value]]:
         env = layer.env.inner()
         env.values.update(zip([*block.args, *names], carried, strict=True))
-        first, *rest = _yielded(layer, inner, block, env)
+        found = _yielded(layer, inner, block, env)
+        if not found:
+            raise layer.malformed("its region yields no condition")
+        first, *rest = found
         return first, rest + [env[name] for name in names]
 
     return _kept(layer, loop(g, layer, layer.x("I0"), starts, body), names)

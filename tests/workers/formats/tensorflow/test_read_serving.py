@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from tests.workers.formats.cases import assert_same, run
-from tests.workers.formats.tensorflow.graphs import Node, const, dims, node, operators, placeholder, read_files
+from tests.workers.formats.tensorflow.graphs import (
+    Node,
+    const,
+    dims,
+    node,
+    operators,
+    placeholder,
+    read_files,
+    read_graph,
+)
 from tests.workers.formats.tensorflow.recorded import recorded
 from workers.errors import UnsupportedOperators
 from workers.formats.contract import Reading
@@ -123,3 +132,14 @@ def test_matrices_too_large_to_unroll_are_refused(tmp_path: Path) -> None:
     nodes = [placeholder("x", None, 40, 40), node("y", "Cholesky", "x")]
     with pytest.raises(UnsupportedOperators, match=r"'y' \(Cholesky\): .*up to 32 rows are unrolled, not 40"):
         serving(tmp_path, nodes, {"x": "x:0"}, {"y": "y:0"})
+
+
+def test_the_first_releases_follow_beams_of_their_own_lengths(tmp_path: Path) -> None:
+    """Values as TensorFlow 1.4 computes them."""
+    ids = np.array([[1, 8, 6], [1, 7, 4], [3, 4, 1], [8, 3, 2]], np.int32)[:, None]
+    parents = np.array([[1, 2, 0], [0, 0, 1], [2, 0, 2], [2, 2, 1]], np.int32)[:, None]
+    paths = np.array([[8, 1, 8], [4, 7, 4], [1, -1, 1], [8, -1, -1]], np.int32)[:, None]
+    places = [placeholder(name, 4, 1, 3, dtype="DT_INT32") for name in ("ids", "parents")]
+    nodes = [*places, const("n", [[4, 2, 3]], np.int32), node("y", "GatherTree", "ids", "parents", "n")]
+    reading = read_graph(tmp_path, *nodes, outputs=["y"])
+    assert_same({"y": paths}, run(reading.model, {"ids:0": ids, "parents:0": parents}))

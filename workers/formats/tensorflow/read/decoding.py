@@ -37,15 +37,17 @@ def ctc_greedy_decoder(g: Builder, layer: Layer, x: Value, lengths: Value) -> li
 
 
 @reads("GatherTree", "Addons>GatherTree")
-def gather_tree(g: Builder, layer: Layer, ids: Value, parents: Value, lengths: Value, end: Value) -> Value:
+def gather_tree(g: Builder, layer: Layer, ids: Value, parents: Value, lengths: Value, *token: Value) -> Value:
     """[time, batch, beams]: every beam's path followed from its last step back to the first.
 
-    Behind the first end token, and behind a row's length, there are end tokens only.
+    Behind the first end token, and behind a row's length, there are end tokens only. Up to TensorFlow 1.4 every beam
+    has a length of its own, and -1 stands behind it.
     """
+    end = token[0] if token else g.constant(layer.number(ids, -1))
     kind, dims = layer.element(ids), layer.shape(ids)[1:]
     beams = g.Shape(ids, start=2, end=3)
     steps = g.Range(np.array(0, np.int64), g.Squeeze(g.Shape(ids, start=0, end=1), [0]), np.array(1, np.int64))
-    within = g.Less(g.Unsqueeze(steps, [1, 2]), g.Reshape(whole(g, lengths), [1, -1, 1]))
+    within = g.Less(g.Unsqueeze(steps, [1, 2]), g.Unsqueeze(whole(g, lengths), [0, 2] if token else [0]))
     within = g.Expand(within, g.Shape(ids))
     start = g.Range(np.array(0, np.int64), g.Squeeze(beams, [0]), np.array(1, np.int64))
     start = g.Expand(start, g.Shape(ids, start=1))
@@ -63,6 +65,8 @@ def gather_tree(g: Builder, layer: Layer, ids: Value, parents: Value, lengths: V
         "Scan", start, ids, whole(g, parents), within, outputs=2, body=body.graph, num_scan_inputs=3,
         scan_input_directions=[1, 1, 1], scan_output_directions=[1],
     )[1]  # fmt: skip
+    if not token:
+        return path
     ended = cast(g, g.Equal(path, end), F32)
     over = g.Greater(g.CumSum(ended, np.array(0, np.int64), exclusive=1), np.float32(0))
     return cast(g, g.Where(over, end, path), kind)

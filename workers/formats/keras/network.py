@@ -6,11 +6,11 @@ A Sequential model becomes the same chain of calls that the functional API would
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from workers.errors import MalformedModel
+from workers.formats.keras.net import Call, Net, Ref, Spec, refs
 from workers.formats.keras.upgrade import upgrade
 
 MODELS = frozenset({"Sequential", "Functional", "Model", "Graph", "Container", "Network"})
@@ -18,63 +18,6 @@ WRAPPERS = frozenset({"Wrapper", "TimeDistributed", "Bidirectional", "SpectralNo
 # Calls of layers in one net, those of nested models counted once per call.
 CALLS = 200_000
 DEPTH = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Output ``tensor`` of call ``node`` of a layer."""
-
-    layer: str
-    node: int
-    tensor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One use of a layer: nested lists and records of constants and ``Ref`` as the layer's ``call`` takes them."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Spec:
-    """One layer. ``type`` is the class name as the file has it, ``kind`` the key of its reading rule.
-
-    ``inner`` are the layers in its own configuration, by the attribute of the object that holds them. ``first`` is
-    the number of its first call: tf.keras counts the making of a nested model as call 0. ``shared`` tells the same
-    layer in several models.
-    """
-
-    name: str
-    type: str
-    kind: str
-    config: dict[str, Any]
-    generation: int
-    module: str = ""
-    registered: str = ""
-    build: dict[str, Any] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    net: Net | None = None
-    inner: dict[str, Spec] = field(default_factory=dict)
-    first: int = 0
-    shared: int | None = None
-
-
-@dataclass(slots=True)
-class Net:
-    """``inputs`` and ``outputs`` are nested as the model takes and gives them; ``labels`` name dictionary outputs."""
-
-    name: str
-    layers: list[Spec]
-    inputs: list[Ref]
-    outputs: list[Ref]
-    labels: list[str] | None = None
-    sequential: bool = False
-
-    @property
-    def by_name(self) -> dict[str, Spec]:
-        return {spec.name: spec for spec in self.layers}
 
 
 class Parser:
@@ -346,21 +289,6 @@ def _bare_operation(record: Mapping[str, Any], spec: Spec) -> bool:
     if spec.generation < 3 or spec.module or spec.net is not None or spec.type in _TERSE:
         return False
     return any(isinstance(node, dict) for node in record.get("inbound_nodes") or []) and "trainable" not in spec.config
-
-
-def refs(item: Any) -> Iterator[Ref]:
-    """Every tensor in nested arguments, in order."""
-    if isinstance(item, Ref):
-        yield item
-    elif isinstance(item, Call):
-        yield from refs(list(item.args))
-        yield from refs(item.kwargs)
-    elif isinstance(item, dict):
-        for inner in item.values():
-            yield from refs(inner)
-    elif isinstance(item, list | tuple):
-        for inner in item:
-            yield from refs(inner)
 
 
 def _from_zero(net: Net) -> list[Ref]:

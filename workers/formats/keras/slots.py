@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workers.formats.keras.network import Spec
+from workers.formats.keras.net import Spec
 
 Config = dict[str, Any]
 Names = tuple[str, ...]

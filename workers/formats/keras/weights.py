@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from workers.errors import MalformedModel
 from workers.formats.keras.assemble import Assembled, Groups
-from workers.formats.keras.network import Net, Spec
+from workers.formats.keras.net import Net, Spec
 from workers.formats.keras.slots import Slots, flag, slots
 from workers.formats.keras.stored import Node
 from workers.inspect.hdf5 import Dataset

@@ -42,10 +42,9 @@ def masks_in_hdf5(x):
 @case("masks_behind_attention", (6,), **IDS)
 def masks_behind_attention(x):
     """Attention takes the masks off its inputs for whatever runs after it."""
-    y = L.Embedding(5, 8, mask_zero=True)(x)
-    for _ in range(2):
-        y = L.LayerNormalization()(L.Add()([y, L.MultiHeadAttention(2, 4)(y, y)]))
-    return [y, L.Attention()([y, y])]
+    y = L.Embedding(5, 4, mask_zero=True)(x)
+    z = L.LayerNormalization()(L.Add()([y, L.MultiHeadAttention(2, 2)(y, y)]))
+    return [z, L.Attention()([y, y]), L.AdditiveAttention()([z, z])]
 
 
 @case("attention_by_keyword", (5, 8), (4, 8))

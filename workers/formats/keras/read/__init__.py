@@ -12,7 +12,8 @@ from workers.errors import ConversionError, InvalidOptions, MalformedModel, Unsu
 from workers.formats.contract import Note, Reading, ReadRequest
 from workers.formats.free_axes import FreeAxis, free_first
 from workers.formats.keras.assemble import Assembled, assemble
-from workers.formats.keras.network import Net, Parser, Ref, Spec, is_model, refs
+from workers.formats.keras.net import Net, Ref, Spec, refs
+from workers.formats.keras.network import Parser, is_model
 from workers.formats.keras.read import (
     activation,
     attention,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.keras.network import Spec
+from workers.formats.keras.net import Spec
 from workers.formats.keras.read.dense import floating
 from workers.formats.keras.read.layer import BOOL, I64, Layer, Result, reads
 from workers.formats.keras.read.masks import both

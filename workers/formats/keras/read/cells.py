@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.formats.keras.network import Spec
+from workers.formats.keras.net import Spec
 from workers.formats.keras.read.activation import function, name_of
 from workers.formats.keras.read.layer import Array, Layer
 from workers.formats.keras.weights import Stock

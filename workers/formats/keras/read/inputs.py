@@ -8,7 +8,7 @@ from typing import Any
 import onnx_ir as ir
 
 from workers.errors import InvalidOptions, MalformedModel
-from workers.formats.keras.network import Net, Ref, Spec
+from workers.formats.keras.net import Net, Ref, Spec
 from workers.formats.keras.read.layer import DTYPES, F32
 from workers.hub.node import Dim
 from workers.options import Options

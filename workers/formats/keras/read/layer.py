@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from workers.formats.contract import Note
-from workers.formats.keras.network import Spec
+from workers.formats.keras.net import Spec
 from workers.formats.keras.read.tensor import Tensor
 from workers.formats.keras.weights import Stock
 from workers.formats.layer import SourceLayer

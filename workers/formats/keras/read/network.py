@@ -12,7 +12,8 @@ import onnx
 from workers.errors import LimitExceeded, MalformedModel, Unsupported, UnsupportedLayer, UnsupportedOperators
 from workers.formats.contract import Progress
 from workers.formats.free_axes import FreeAxis
-from workers.formats.keras.network import CALLS, Call, Net, Ref, Spec, refs
+from workers.formats.keras.net import Call, Net, Ref, Spec, refs
+from workers.formats.keras.network import CALLS
 from workers.formats.keras.read.inputs import Input
 from workers.formats.keras.read.layer import Layer, Result, Rule, Scope, reads
 from workers.formats.keras.read.masks import passes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from workers.formats.keras.network import Spec
+from workers.formats.keras.net import Spec
 from workers.formats.keras.read.cells import Cell, cell_of, fused
 from workers.formats.keras.read.dense import floating
 from workers.formats.keras.read.layer import Layer, Result, reads

@@ -64,6 +64,22 @@ def test_branches_and_loops_of_tf1_become_if_and_loop() -> None:
     assert found.count("Loop") == 3 and found.count("If") == 1
 
 
+@pytest.mark.parametrize("chosen", [0, 1, 2, 5, -1])
+def test_a_case_laid_flat_takes_the_side_of_its_number(chosen: int, tmp_path: Path) -> None:
+    """The frozen graphs of TensorFlow 2 hold it so; a number out of range means the last side."""
+    nodes = (placeholder("x", None, 3), placeholder("n", dtype="DT_INT32"), node("s", "_SwitchN", "x", "n", num_outs=3),
+             node("a", "Relu", "s"), node("b", "Neg", "s:1"), node("c", "Square", "s:2"),
+             node("y", "Merge", "b", "a", "c", N=3))  # fmt: skip
+    x = np.array([[-1, 2, 3]], np.float32)
+    sides = (np.maximum(x, 0), -x, x * x)
+    want = sides[chosen] if 0 <= chosen < 3 else sides[2]
+    free = read_graph(tmp_path, *nodes, inputs=["x", "n"], outputs=["y:0"])
+    assert_same({"y:0": want}, run(free.model, {"x": x, "n": np.array(chosen, np.int32)}))
+    known = read_graph(tmp_path, *nodes, outputs=["y:0"], constants={"n:0": chosen})
+    assert_same({"y:0": want}, run(known.model, {"x:0": x}))
+    assert "If" not in operators(known)
+
+
 def test_shape_arithmetic_leaves_nothing_but_a_reshape(tmp_path: Path) -> None:
     (case,) = [case for case in recorded() if case.name == "Reshape_merge"]
     found = operators(case.read(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -99,22 +100,20 @@ def case(scope: Scope, layer: Layer, index: Entity, *xs: Entity) -> list[Entity]
     names = [str(item.name) for item in found.list.func] if found is not None else []
     if not names or not isinstance(index, ir.Value):
         raise layer.malformed("it has no branches, or its index is no tensor")
+    return one_of(scope, layer, index, [partial(scope.call, name, layer, xs) for name in names])
+
+
+def one_of(scope: Scope, layer: Layer, index: Value, readers: Sequence[Reader]) -> list[Entity]:
+    """The results of one reader by number; numbers out of range mean the last."""
     if scope.g.is_const(index):
         number = int(layer.constant(scope.g, index, "the index").reshape(()))
-        return scope.call(names[number if 0 <= number < len(names) else -1], layer, xs)
+        return readers[number if 0 <= number < len(readers) else -1](scope.g)
 
     def pick(place: int, g: Builder) -> list[Entity]:
-        if place == len(names) - 1:
-            return scope.call(names[place], layer, xs, g)
-        inner = scope.within(g, {})
+        if place == len(readers) - 1:
+            return readers[place](g)
         hit = g.Equal(cast(g, index, I64), np.array(place, np.int64))
-        return if_then_else(
-            inner,
-            layer,
-            hit,
-            lambda body: scope.call(names[place], layer, xs, body),
-            lambda body: pick(place + 1, body),
-        )
+        return if_then_else(scope.within(g, {}), layer, hit, readers[place], lambda body: pick(place + 1, body))
 
     return pick(0, scope.g)
 

@@ -13,6 +13,8 @@ from workers.errors import MalformedModel
 from workers.formats.tensorflow.graph import Graph, Node, Ref, attr
 
 SWITCH, MERGE = ("Switch", "RefSwitch"), ("Merge", "RefMerge")
+MANY = "_SwitchN"
+"""Sends its data to one of many outputs by number: what a Case becomes when it is laid flat."""
 ENTER, EXIT, NEXT = ("Enter", "RefEnter"), ("Exit", "RefExit"), ("NextIteration", "RefNextIteration")
 Conditions = frozenset[tuple[Ref, int]]
 
@@ -50,16 +52,27 @@ class Branch:
 
 
 @dataclass(slots=True)
+class Choice:
+    """A Merge of many: the number that chooses, the tensor of every side, and what enters the sides."""
+
+    index: Ref
+    sides: list[Ref]
+    outside: list[Ref]
+    order: list[int]
+
+
+@dataclass(slots=True)
 class Frames:
     loops: dict[str, Loop] = field(default_factory=dict)
     branches: dict[str, Branch] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
 
 
 def frames_of(graph: Graph) -> Frames:
     """The loops by their Exit nodes' names, the branches by their Merge nodes'."""
     ops = {node.op for node in graph.nodes.values()}
     found = Frames()
-    if not ops & {*SWITCH, *MERGE, *ENTER}:
+    if not ops & {*SWITCH, *MERGE, *ENTER, MANY}:
         return found
     for loop in _loops(graph):
         for variable in loop.variables:
@@ -72,6 +85,10 @@ def frames_of(graph: Graph) -> Frames:
             branch = _branch(graph, node, conditions)
             if branch is not None:
                 found.branches[node.name] = branch
+        elif node.op in MERGE and len(node.inputs) > 2:
+            choice = _choice(graph, node, conditions)
+            if choice is not None:
+                found.choices[node.name] = choice
     return found
 
 
@@ -168,7 +185,7 @@ def _conditions(graph: Graph, looped: set[str]) -> dict[str, Conditions]:
 def _of(graph: Graph, found: Mapping[str, Conditions], ref: Ref) -> Conditions:
     node = graph.nodes.get(ref.node)
     alive = found.get(ref.node, frozenset())
-    if node is not None and node.op in SWITCH and len(node.inputs) == 2:
+    if node is not None and node.op in (*SWITCH, MANY) and len(node.inputs) == 2:
         alive = alive | {(_plain(graph, node.inputs[1]), ref.index)}
     return alive
 
@@ -193,6 +210,18 @@ def _branch(graph: Graph, merge: Node, conditions: Mapping[str, Conditions]) -> 
     return None
 
 
+def _choice(graph: Graph, merge: Node, conditions: Mapping[str, Conditions]) -> Choice | None:
+    """Every input lives under another number of one and the same tensor, from 0 on."""
+    alive = [_of(graph, conditions, ref) for ref in merge.inputs]
+    for index, _ in sorted(alive[0], key=str):
+        numbers = [{number for ref, number in one if ref == index} for one in alive]
+        if sorted(map(sorted, numbers)) == [[number] for number in range(len(alive))]:
+            order = [numbers.index({number}) for number in range(len(alive))]
+            sides = [merge.inputs[place] for place in order]
+            return Choice(index, sides, _entering(graph, sides, index), order)
+    return None
+
+
 def _entering(graph: Graph, sides: Sequence[Ref], predicate: Ref) -> list[Ref]:
     """The data of the switches of this predicate that the two sides hang on."""
     seen: set[str] = set()
@@ -203,7 +232,7 @@ def _entering(graph: Graph, sides: Sequence[Ref], predicate: Ref) -> list[Ref]:
         if node is None or node.name in seen:
             continue
         seen.add(node.name)
-        if node.op in SWITCH and len(node.inputs) == 2 and _plain(graph, node.inputs[1]) == predicate:
+        if node.op in (*SWITCH, MANY) and len(node.inputs) == 2 and _plain(graph, node.inputs[1]) == predicate:
             outside[node.inputs[0]] = None
             continue
         stack.extend(ref.node for ref in node.inputs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
 from workers.formats.tensorflow.dtypes import I32
 from workers.formats.tensorflow.read.builder import Builder
-from workers.formats.tensorflow.read.control import if_then_else
+from workers.formats.tensorflow.read.control import if_then_else, one_of
+from workers.formats.tensorflow.read.frames import Choice
 from workers.formats.tensorflow.read.layer import (
     BROKEN,
     DEAD,
@@ -21,7 +24,7 @@ from workers.formats.tensorflow.read.layer import (
     reads,
     whole,
 )
-from workers.formats.tensorflow.read.network import Scope, constant, truth, what_is
+from workers.formats.tensorflow.read.network import PLENTY, Scope, constant, truth, what_is
 
 
 @handles("Const", "HostConst")
@@ -129,9 +132,40 @@ def switch(scope: Scope, layer: Layer, data: Entity, predicate: Entity) -> list[
     return [data if side in (None, output) else DEAD for output in (0, 1)]
 
 
+@handles("_SwitchN")
+def switch_n(scope: Scope, layer: Layer, data: Entity, index: Entity) -> list[Entity]:
+    """As a Switch of many sides; a number out of range means the last."""
+    count = layer.i("num_outs", 1)
+    if not 0 < count <= PLENTY:
+        raise layer.malformed(f"it has {count} outputs")
+    if not isinstance(index, ir.Value) or not scope.g.is_const(index):
+        return [data] * count
+    number = int(layer.constant(scope.g, index, "the index").reshape(()))
+    living = number if 0 <= number < count else count - 1
+    return [data if output == living else DEAD for output in range(count)]
+
+
+def _merge_many(scope: Scope, layer: Layer, choice: Choice) -> list[Entity]:
+    (index,) = scope.read([choice.index], layer.node.name)
+    if not isinstance(index, ir.Value):
+        raise layer.unsupported("its index is no tensor")
+
+    def reader(side: int) -> Callable[[Builder], list[Entity]]:
+        def read(body: Builder) -> list[Entity]:
+            results = scope.within(body, {}).read([choice.sides[side]], layer.node.name)
+            return [*results, body.constant(np.array(choice.order[side], np.int32))]
+
+        return read
+
+    return one_of(scope, layer, index, [reader(side) for side in range(len(choice.sides))])
+
+
 @handles("Merge", "RefMerge")
 def merge(scope: Scope, layer: Layer, *xs: Entity) -> list[Entity]:
     """The living side of a known predicate, or both sides as an If."""
+    choice = scope.frames.choices.get(layer.node.name)
+    if choice is not None:
+        return _merge_many(scope, layer, choice)
     branch = scope.frames.branches.get(layer.node.name)
     if branch is None:
         living = [x for x in xs if x is not DEAD]

@@ -169,6 +169,9 @@ class Scope:
                 return [branch.predicate]
             side = truth(self.g, predicate)
             return [branch.sides[side]] if side is not None else branch.outside
+        choice = self.frames.choices.get(node.name) if node.op in MERGE else None
+        if choice is not None:
+            return [choice.index, *choice.outside]
         if node.op in NEXT or node.op in MERGE:
             return node.inputs[:1]
         return node.inputs[:1] if node.op in ("Print", "Assert") else node.inputs
@@ -288,7 +291,7 @@ def _bind(rule: Rule, layer: Layer, first: object, inputs: Sequence[Entity]) -> 
         raise layer.malformed(f"it has {len(inputs)} inputs where the type takes {wanted}") from None
 
 
-LIVES = ("Merge", "RefMerge", "Switch", "RefSwitch")
+LIVES = ("Merge", "RefMerge", "Switch", "RefSwitch", "_SwitchN")
 
 
 def run_refused(run: Run, items: Iterable[Unsupported]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from tests.workers.formats.cases import Array
 
 
 class ArrayStore:
-    """``index`` is the JSON document; its member ``arrays`` is key -> (element type, shape, place)."""
+    """``index`` is the JSON document, compressed by xz; its member ``arrays`` is key -> (element type, shape, place)."""
 
     def __init__(self, index: Path) -> None:
         self._path = index
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        index: dict[str, Any] = json.loads(self._path.read_text())
+        index: dict[str, Any] = json.loads(lzma.decompress(self._path.read_bytes()))
         return index
 
     @cached_property

@@ -1,6 +1,6 @@
 """Records what Caffe2 (as torch 1.8.1 has it) computes for small nets: python record_operators.py FOLDER.
 
-Runs in Caffe2's own environment (Python 3.7). Writes FOLDER/nets.json (the nets' inputs and outputs, and where the
+Runs in Caffe2's own environment (Python 3.7). Writes FOLDER/nets.json.xz (the nets' inputs and outputs, and where the
 arrays stand) and FOLDER/arrays.npz (the files' bytes and all arrays in one). A net whose batch may change is recorded
 with another one as well. What Caffe2 itself cannot run is named and left out.
 """
@@ -9,6 +9,7 @@ with another one as well. What Caffe2 itself cannot run is named and left out.
 
 import io
 import json
+import lzma
 import os
 import sys
 
@@ -153,7 +154,7 @@ def main(folder):
         arrays, found[name] = result
         for key, array in arrays.items():
             keep("%s|%s" % (name, key), array)
-    with open(os.path.join(folder, "nets.json"), "w") as file:
+    with lzma.open(os.path.join(folder, "nets.json.xz"), "wt") as file:
         json.dump({"nets": found, "arrays": index}, file, separators=(",\n", ":"), sort_keys=True)
     np.savez_compressed(os.path.join(folder, "arrays.npz"), data=np.concatenate(pieces))
     print(len(found), "recorded")

@@ -12,7 +12,7 @@ from tests.workers.formats.cases import MODELS, Sample, upload_of
 from workers.formats.contract import ReadRequest
 from workers.options import Options
 
-STORE = ArrayStore(MODELS / "caffe2" / "operators" / "nets.json")
+STORE = ArrayStore(MODELS / "caffe2" / "operators" / "nets.json.xz")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Records what MXNet 1.9.1 computes for one small graph an operator: python record_operators.py FOLDER.
 
-Runs in MXNet's own environment (Python 3.8, numpy < 1.24). Writes FOLDER/graphs.json (name -> symbol, inputs, outputs,
+Runs in MXNet's own environment (Python 3.8, numpy < 1.24). Writes FOLDER/graphs.json.xz (name -> symbol, inputs, outputs,
 and where the arrays stand) and FOLDER/arrays.npz. A case whose batch may change is recorded with another one as well.
 Every family runs in a process of its own: MKL-DNN is off but for the recurrent layer, which does not bind without it.
 """
@@ -8,6 +8,7 @@ Every family runs in a process of its own: MKL-DNN is off but for the recurrent 
 # ruff: noqa: UP031
 
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def main(folder):
                     index[key] = [array.dtype.str, list(array.shape), at]
                     pieces.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
                     at += array.nbytes
-    with open(os.path.join(folder, "graphs.json"), "w") as file:
+    with lzma.open(os.path.join(folder, "graphs.json.xz"), "wt") as file:
         json.dump({"graphs": graphs, "arrays": index}, file, indent=None, separators=(",\n", ":"), sort_keys=True)
     np.savez_compressed(os.path.join(folder, "arrays.npz"), data=np.concatenate(pieces))
     print(len(graphs), "recorded")

@@ -16,7 +16,7 @@ from workers.formats.mxnet.file import write_params
 from workers.inspect.upload import Upload
 from workers.options import Options
 
-STORE = ArrayStore(MODELS / "mxnet" / "operators" / "graphs.json")
+STORE = ArrayStore(MODELS / "mxnet" / "operators" / "graphs.json.xz")
 
 
 @dataclass(frozen=True)

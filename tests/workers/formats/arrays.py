@@ -14,7 +14,7 @@ from tests.workers.formats.cases import Array
 
 
 class ArrayStore:
-    """``index`` is the JSON document, compressed by xz; its member ``arrays`` is key -> (element type, shape, place)."""
+    """``index`` is the JSON document, packed by xz; its member ``arrays`` is key -> (element type, shape, place)."""
 
     def __init__(self, index: Path) -> None:
         self._path = index

@@ -1,6 +1,6 @@
 """Records what MXNet 1.9.1 computes for one small graph an operator: python record_operators.py FOLDER.
 
-Runs in MXNet's own environment (Python 3.8, numpy < 1.24). Writes FOLDER/graphs.json.xz (name -> symbol, inputs, outputs,
+Runs in MXNet's own environment (Python 3.8, numpy < 1.24). Writes FOLDER/graphs.json.xz (name -> symbol, values,
 and where the arrays stand) and FOLDER/arrays.npz. A case whose batch may change is recorded with another one as well.
 Every family runs in a process of its own: MKL-DNN is off but for the recurrent layer, which does not bind without it.
 """

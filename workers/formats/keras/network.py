@@ -288,7 +288,9 @@ def _bare_operation(record: Mapping[str, Any], spec: Spec) -> bool:
     """Keras 3 names no modules in HDF5 files; unlike layers, operations do not say whether they are trained there."""
     if spec.generation < 3 or spec.module or spec.net is not None or spec.type in _TERSE:
         return False
-    return any(isinstance(node, dict) for node in record.get("inbound_nodes") or []) and "trainable" not in spec.config
+    nodes = record.get("inbound_nodes")
+    keyed = isinstance(nodes, list) and any(isinstance(node, dict) for node in nodes)
+    return keyed and "trainable" not in spec.config
 
 
 def _from_zero(net: Net) -> list[Ref]:

@@ -29,7 +29,7 @@ def _table(layer: Layer) -> Array:
     kind = mode(layer)
     if kind == "int8":
         arrays = [dataset.read() for dataset in layer.stock.raw]
-        if len(arrays) < 2 or arrays[0].dtype != np.int8 or arrays[0].ndim != 2:
+        if len(arrays) < 2 or arrays[0].dtype != np.int8 or arrays[0].ndim != 2 or arrays[-1].size != len(arrays[0]):
             raise layer.malformed("its policy says int8, its weights are not")
         return np.asarray(arrays[0].astype(np.float32) / arrays[-1].reshape(-1, 1))
     if kind not in ("", "float8"):
@@ -65,10 +65,17 @@ def reversible_embedding(g: GraphBuilder, layer: Layer, x: Tensor) -> Result:
 def _scores(g: GraphBuilder, layer: Layer, x: Tensor) -> Value:
     """Every input row has its scale; the rows of the table, or the columns of its own kernel, have theirs."""
     arrays = [dataset.read() for dataset in layer.stock.raw]
+    if len(arrays) < 2:
+        raise layer.malformed("its policy says int8, its weights are not")
     kernel, scale = arrays[0].T, arrays[1]
     if not layer.flag("tie_weights", True) and len(arrays) >= 4:
         kernel, scale = arrays[2], arrays[3]
-    if kernel.dtype != np.int8 or kernel.ndim != 2 or kernel.shape[1] != scale.size:
+    if (
+        kernel.dtype != np.int8
+        or kernel.ndim != 2
+        or kernel.shape[1] != scale.size
+        or kernel.shape[0] != layer.size(x, -1)
+    ):
         raise layer.malformed("its policy says int8, its weights are not")
     value = x.plain(g)
     whole, inputs = rounded(g, layer, value, [x.rank - 1])

@@ -75,6 +75,7 @@ def conv(g: GraphBuilder, a: Arguments) -> Result:
 def _depthwise(g: GraphBuilder, a: Arguments, x: Value, axes: int, *names: str) -> Value:
     """[*window, C, M]: output channel c * M + m comes from input channel c."""
     found = floats(g, a.tensor(1, *names))
+    a.layer.rank(found, axes + 2)
     *size, channels, multiplier = a.layer.fixed(found.shape)
     if len(size) != axes or g.shape(x)[1] != channels:
         raise a.layer.malformed(f"its kernel has the shape {list(found.shape)}")
@@ -106,6 +107,7 @@ def conv_transpose(g: GraphBuilder, a: Arguments) -> Result:
     """Kernel [*window, out, in]."""
     x, make, axes = spatial(g, a, "inputs", "input", "x")
     found = floats(g, a.tensor(1, "kernel", "filters", "filter"))
+    a.layer.rank(found, axes + 2)
     *size, _, channels = a.layer.fixed(found.shape)
     if len(size) != axes or g.shape(x)[1] != channels:
         raise a.layer.malformed(f"its kernel has the shape {list(found.shape)}")
@@ -200,8 +202,10 @@ def layer_norm(g: GraphBuilder, a: Arguments) -> Result:
 @operation("dot_product_attention")
 def dot_product_attention(g: GraphBuilder, a: Arguments) -> Result:
     """[batch, positions, heads, size]; fewer heads of keys serve groups of query heads that follow each other."""
-    query, key, value = (floats(g, a.tensor(place, name)).plain(g)
-                         for place, name in enumerate(("query", "key", "value")))  # fmt: skip
+    parts = [floats(g, a.tensor(place, name)) for place, name in enumerate(("query", "key", "value"))]
+    for part in parts:
+        a.layer.rank(part, 4)
+    query, key, value = (part.plain(g) for part in parts)
     heads, size = a.layer.fixed(g.shape(query)[2:])
     q, k, v = (g.Transpose(item, perm=[0, 2, 1, 3]) for item in (query, key, value))
     k, v = (_spread(g, a, item, heads) for item in (k, v))

@@ -35,8 +35,10 @@ def _pair(g: GraphBuilder, a: Arguments) -> tuple[Value, Value]:
     found = a.get(0, "x")
     if not isinstance(found, list) or len(found) != 2:
         raise a.layer.malformed("it takes a real and an imaginary part")
-    one, two = (floats(g, a.as_tensor(item)).plain(g) for item in found)
-    return one, two
+    one, two = (floats(g, a.as_tensor(item)) for item in found)
+    if one.rank != two.rank or one.rank < (1 if a.name in ("fft", "irfft") else 2):
+        raise a.layer.malformed(f"its parts have {one.rank} and {two.rank} axes")
+    return one.plain(g), two.plain(g)
 
 
 def _turned(
@@ -70,6 +72,7 @@ def fft(g: GraphBuilder, a: Arguments) -> Result:
 def rfft(g: GraphBuilder, a: Arguments) -> Result:
     """The non-negative frequencies of a real signal that is cut, or filled up with zeros."""
     x = floats(g, a.tensor(0, "x"))
+    a.layer.rank(x, *range(1, 9))
     value, have = x.plain(g), a.layer.size(x, -1)
     length = _length(a.layer, a.integer(1, "fft_length", default=have))
     if length < have:
@@ -129,6 +132,7 @@ def short_time(
 ) -> tuple[Value, Value]:
     """[..., time] as [..., frames, total / 2 + 1], real and imaginary: a convolution with windowed waves."""
     _length(layer, total)
+    layer.rank(x, *range(1, 9))
     if not 1 <= stride <= MAX_WINDOW or not 1 <= length <= total:
         raise layer.malformed(f"its frames are {length} of {total}, {stride} apart")
     value, bins = x.plain(g), total // 2 + 1
@@ -190,6 +194,7 @@ def istft(g: GraphBuilder, a: Arguments) -> Result:
 def extract_sequences(g: GraphBuilder, a: Arguments) -> Result:
     """Overlapping pieces of the last axis."""
     x = a.tensor(0, "x", "signal")
+    a.layer.rank(x, *range(1, 9))
     length = a.integer(1, "sequence_length", "frame_length")
     stride = a.integer(2, "sequence_stride", "frame_step")
     if a.get(-1, "pad_end") or a.get(-1, "axis", default=-1) not in (-1, x.rank - 1):

@@ -311,7 +311,10 @@ def trapezoid(g: GraphBuilder, a: Arguments) -> Result:
 
 @operation("cdist")
 def cdist(g: GraphBuilder, a: Arguments) -> Result:
-    x, y = (item.plain(g) for item in a.pair())
+    one, two = a.pair()
+    if min(one.rank, two.rank) < 2:
+        raise a.layer.malformed("its inputs have no rows")
+    x, y = one.plain(g), two.plain(g)
     apart = g.Sub(g.Unsqueeze(x, [-2]), g.Unsqueeze(y, [-3]))
     return plain(g.ReduceL2(apart, [-1], keepdims=0))
 

@@ -96,7 +96,10 @@ def _kind(a: Arguments, item: Any) -> str:
 
 
 def _bounds(a: Arguments, item: dict[str, Any]) -> tuple[Bound, Bound, Bound]:
-    item = item.get("config", item)
+    inner = item.get("config", item)
+    if not isinstance(inner, dict):
+        raise a.layer.malformed(f"it indexes by {str(inner)[:40]!r}")
+    item = inner
     found = [_bound(a, item.get(key), key) for key in ("start", "stop")]
     pace = 1 if item.get("step") is None else a.layer.as_integers(a.plain(item["step"]), "step")[0]
     if not pace:
@@ -172,6 +175,8 @@ def take_along_axis(g: GraphBuilder, a: Arguments) -> Result:
     if axes is None:
         flat = (g.Reshape(cast(g, indices.plain(g), I64), [-1]), g.Reshape(x.plain(g), [-1]))
         return plain(g.GatherElements(flat[1], flat[0], axis=0))
+    if indices.rank != x.rank:
+        raise a.layer.malformed(f"its indices have {indices.rank} axes, its input {x.rank}")
     places, value, axis = cast(g, indices.plain(g), I64), x.plain(g), axes[0]
     if any(one != two for at, (one, two) in enumerate(zip(g.shape(value), g.shape(places), strict=True)) if at != axis):
         # The axes beside the taken one broadcast.

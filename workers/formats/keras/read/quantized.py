@@ -36,7 +36,13 @@ def dense_kernel(layer: Layer) -> Array:
     if kind == "":
         return _updated(layer, layer.array("kernel"))
     kernel, scale = int8(layer)
-    return np.asarray(kernel.astype(np.float32) / _aligned(layer, kernel, scale).astype(np.float32))
+    try:
+        aligned = np.broadcast_to(_aligned(layer, kernel, scale).astype(np.float32), kernel.shape)
+    except ValueError:
+        sizes = f"{list(scale.shape)} for a kernel of {list(kernel.shape)}"
+        raise layer.malformed(f"its int8 scales have the shape {sizes}") from None
+    with np.errstate(all="ignore"):
+        return np.asarray(kernel.astype(np.float32) / aligned)
 
 
 def int8(layer: Layer) -> tuple[Array, Array]:
@@ -74,6 +80,8 @@ def projected(g: GraphBuilder, layer: Layer, x: Value, kernel: Array) -> Value:
     if not rounds_inputs(layer):
         return g.MatMul(x, layer.weight(g, "kernel", kernel.reshape(rows, -1), layer.element(x)))
     stored, scale = int8(layer)
+    if stored.size % rows or stored.size // rows != scale.size:
+        raise layer.malformed(f"its int8 scales are {scale.size} for a kernel of {list(stored.shape)}")
     whole, inputs = rounded(g, layer, x, [-1])
     products = g.MatMul(whole, layer.weight(g, "kernel", stored.reshape(rows, -1), layer.element(x)))
     return g.Div(products, g.Mul(inputs, layer.weight(g, "scale", scale.reshape(-1), layer.element(x))))

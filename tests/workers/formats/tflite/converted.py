@@ -312,6 +312,11 @@ NET = {
     "batch_matmul": lambda x: tf.matmul(x, x, transpose_b=True),
     "sub_minimum": lambda x: tf.minimum(x - x[:, :, ::-1], 0.5 * x),
 }
+NET |= {
+    "mean_rows": lambda x: tf.reduce_mean(x, -1),
+    "mean_plane": lambda x: tf.reduce_mean(x * x, [1, 2], keepdims=True),
+    "mean_channels": lambda x: tf.reduce_mean(tf.nn.relu(x), [0, 1, 2]),
+}
 ONE: Spec = ([1, 9, 8, 3], F)
 for name, function in NET.items():
     case(f"int8_{name}", function, ONE, quantise="int8")

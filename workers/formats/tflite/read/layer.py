@@ -15,7 +15,7 @@ from workers.formats.contract import Note
 from workers.formats.layer import TensorLayer, cast
 from workers.formats.rules import Reads
 from workers.formats.tflite.file import Operator, Quantization, SubGraph, Tensor
-from workers.formats.tflite.read.held import Flat, Held, Rows, constant
+from workers.formats.tflite.read.held import QUANTISED, Flat, Held, Rows, constant
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim
 
@@ -166,6 +166,11 @@ class Layer(TensorLayer):
             own.scale.size == 1 and own.scale == quantization.scale and own.zero_point == quantization.zero_point
             for own in ranges
         )
+
+    def quantization_of_result(self) -> Quantization | None:
+        """That of the first result, None where it is real numbers, or where there are scales a channel."""
+        found = self.outs[0].quantization if self.outs[0].type in QUANTISED else None
+        return None if found is None or found.per_channel else found
 
     def const(self, index: int) -> Array | None:
         """The data of a constant input as stored."""

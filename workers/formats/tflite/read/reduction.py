@@ -18,6 +18,11 @@ REDUCTIONS = {
 }  # fmt: skip
 
 
+# Beyond, rounding twice and rounding once differ for less than one in a hundred numbers.
+BITS = 6
+LARGE_PLANE = 32
+
+
 @reads(*REDUCTIONS)
 def reduction(g: GraphBuilder, layer: Layer) -> Out:
     """The mean of integers is cut off towards zero; any and all are extremes of 0 and 1."""
@@ -37,7 +42,34 @@ def reduction(g: GraphBuilder, layer: Layer) -> Out:
         total = g.ReduceSum(cast(g, x, I64), at, keepdims=int(keep))
         return Out(g.Div(total, count), first=first and keep)
     y = g.op(REDUCTIONS[layer.type], x, at, keepdims=int(keep))
+    if layer.type == "MEAN":
+        y = _rounded_twice(g, layer, y, axes)
     return Out(cast(g, y, BOOL) if layer.outs[0].type == "bool" else y, first=first and keep, known=known)
+
+
+def _rounded_twice(g: GraphBuilder, layer: Layer, y: Value, axes: list[int]) -> Value:
+    """A mean of integers as its kernel rounds it: to a multiple of 2^-bits first, then half of a step away from zero.
+
+    The sum is multiplied by (scale / scale of the result / count) = m * 2^-bits with m in [0.5, 1) up to the count's
+    power of two. With few bits every second result is a step above what rounding once would give. Over a large plane
+    whose axes are kept it is the stored integers that are summed, and their zero point is rounded on its own.
+    """
+    source, result = layer.held(0).quantization, layer.quantization_of_result()
+    if source is None or result is None or layer.scope.dequantize:
+        return y
+    count, step = math.prod(layer.size(0, axis) for axis in axes), float(result.scale[0])
+    ratio = float(source.scale[0]) / step
+    exponent = math.frexp(ratio)[1]
+    bits, shift = min(count.bit_length() - 1, 32, 31 + exponent) - exponent, 0.0
+    if axes == [1, 2] and layer.rank(0) == 4 and layer.flag("keep_dims") and layer.outs[0].type in ("int8", "uint8"):
+        if count < LARGE_PLANE:
+            return y
+        bits, shift = -math.frexp(ratio / count)[1], float(source.zero_point[0]) * ratio
+    if not 1 <= bits <= BITS and not shift:
+        return y
+    parts = g.Floor(g.Add(g.Mul(y, np.float32(2**bits / step)), np.float32(0.5 + shift * 2**bits)))
+    away = g.Mul(g.Add(parts, g.Mul(g.Sign(parts), np.float32(0.25))), np.float32(step / 2**bits))
+    return g.Sub(away, np.float32(step * math.floor(shift + 0.5))) if shift else away
 
 
 def _product(layer: Layer, axes: list[int]) -> Array | None:

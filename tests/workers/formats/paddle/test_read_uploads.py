@@ -256,6 +256,15 @@ def test_a_complex_output_is_refused_by_name(tmp_path: Path) -> None:
         read_files(*save(tmp_path, raw))
 
 
+def test_a_transform_of_no_points_is_damaged(tmp_path: Path) -> None:
+    ops = [
+        op("fft_r2c", {"X": "x"}, {"Out": "z"}, axes=[1], normalization="ortho"),
+        op("abs", {"X": "z"}, {"Out": "y"}),
+    ]
+    with pytest.raises(MalformedModel, match="transforms no points"):
+        read_files(*save(tmp_path, program({"x": ("float32", [2, 0])}, ops, ["y"])))
+
+
 def test_a_layer_that_cannot_take_complex_numbers_is_refused(tmp_path: Path) -> None:
     ops = [op("fft_r2c", {"X": "x"}, {"Out": "z"}, axes=[1]), op("tanh", {"X": "z"}, {"Out": "y"})]
     with pytest.raises(UnsupportedOperators, match=r"'y' \(tanh\): its X is complex"):

@@ -84,6 +84,8 @@ def _along(g: GraphBuilder, layer: Layer, x: Complex, axis: int, forward: bool) 
 def _factor(layer: Layer, size: int | None, forward: bool) -> float:
     """What is left to multiply: ONNX divides by the number of points on the way back alone."""
     word = layer.choice("normalization", "backward", "backward", "ortho", "forward")
+    if size == 0:
+        raise layer.malformed("it transforms no points")
     if word == "backward":
         return 1.0
     if size is None:

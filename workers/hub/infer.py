@@ -10,8 +10,9 @@ import onnx_ir as ir
 from workers.hub import IR_VERSION, OPSET
 from workers.hub.provenance import layer_of
 
-# Inference reads the values of small inputs (axes, shapes, repeats); weights are never handed over.
-SMALL = 4096
+# Inference reads the values of small inputs (axes, shapes, repeats; of real ones scales and ranges); weights are never
+# handed over, and looking at each would map megabytes of their file.
+SMALL, FEW = 4096, 64
 STRING = ir.DataType.STRING
 
 
@@ -34,9 +35,13 @@ def _known(node: ir.Node) -> tuple[dict[str, onnx.TypeProto], dict[str, onnx.Ten
         if value.type is not None:
             types[value.name] = ir.serde.serialize_value(value).type
         tensor = value.const_value
-        if tensor is not None and tensor.dtype != STRING and tensor.size * tensor.dtype.itemsize <= SMALL:
+        if tensor is not None and tensor.dtype != STRING and _is_small(tensor):
             data[value.name] = ir.serde.serialize_tensor(tensor)
     return types, data
+
+
+def _is_small(tensor: ir.TensorProtocol) -> bool:
+    return tensor.size * tensor.dtype.itemsize <= SMALL and (tensor.size <= FEW or tensor.dtype.is_integer())
 
 
 def _check_sizes(node: ir.Node) -> None:

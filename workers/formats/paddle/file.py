@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from workers.errors import ConversionError, LimitExceeded, MalformedModel
 from workers.formats.paddle.schema import TENSOR
+from workers.inspect.pages import let_go
 from workers.inspect.protobuf import decode
 from workers.inspect.protobuf_write import encode
 
@@ -26,6 +27,8 @@ DTYPES: dict[int, np.dtype[Any]] = {
     5: np.dtype("<f4"), 6: np.dtype("<f8"), 20: np.dtype("u1"), 21: np.dtype("i1"), 22: np.dtype(ml_dtypes.bfloat16),
 }  # fmt: skip
 LEVELS, AXES, DESCRIPTION, RECORDS = 16, 32, 1024, 1_000_000
+HEADS = 8
+"""Records after which the pages looked at are let go: with each head the kernel may map two megabytes round it."""
 
 
 def is_params(head: bytes) -> bool:
@@ -54,6 +57,8 @@ def read_records(data: memoryview, file: str) -> Iterator[Array]:
         if count > RECORDS:
             raise LimitExceeded("members", f"{file!r} has over {RECORDS:,} tensors", limit=RECORDS, file=file)
         array, at = _record(data, at, file)
+        if count % HEADS == 0:
+            let_go(np.frombuffer(data, np.uint8, at))
         yield array
 
 

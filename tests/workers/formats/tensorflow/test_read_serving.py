@@ -34,7 +34,9 @@ def text(name: str, *words: bytes, vector: bool = False) -> Node:
     return node(name, "Const", value={"tensor": tensor}, dtype="DT_STRING")
 
 
-def serving(folder: Path, nodes: list[Node], inputs: dict[str, str], outputs: dict[str, str]) -> Reading:
+def serving(
+    folder: Path, nodes: list[Node], inputs: dict[str, str], outputs: dict[str, str], functions: Any = ()
+) -> Reading:
     """A SavedModel with one signature; keys ending in ``words`` are text."""
 
     def infos(pairs: dict[str, str]) -> list[dict[str, Any]]:
@@ -46,7 +48,7 @@ def serving(folder: Path, nodes: list[Node], inputs: dict[str, str], outputs: di
     signature = {"inputs": infos(inputs), "outputs": infos(outputs), "method_name": "tensorflow/serving/predict"}
     graph = {
         "meta_info_def": {"tags": ["serve"]},
-        "graph_def": {"node": nodes, "versions": {"producer": 1882}},
+        "graph_def": {"node": nodes, "library": {"function": list(functions)}, "versions": {"producer": 1882}},
         "signature_def": [{"key": "serving_default", "value": signature}],
     }
     return read_files(
@@ -93,6 +95,19 @@ def test_outputs_that_are_text_are_left_out_of_a_signature(tmp_path: Path) -> No
     assert_same({"y": np.maximum(X, 0)}, run(reading.model, {"x": X}))
     (note,) = reading.notes
     assert note.code == "text-outputs" and "'words'" in note.detail
+
+
+def test_text_made_in_a_function_is_not_read_where_it_is_left_out(tmp_path: Path) -> None:
+    inner = {
+        "signature": {"name": "f", "input_arg": [{"name": "a"}, {"name": "table"}],
+                      "output_arg": [{"name": "y"}, {"name": "words"}]},
+        "node_def": [node("r", "Relu", "a"), node("l", "LookupTableFindV2", "table", "a", "a")],
+        "ret": [{"key": "y", "value": "r:activations:0"}, {"key": "words", "value": "l:values:0"}],
+    }  # fmt: skip
+    call = node("c", "StatefulPartitionedCall", "x", "t", f={"func": {"name": "f"}})
+    nodes = [placeholder("x", None, 2), node("t", "HashTableV2"), call]
+    reading = serving(tmp_path, nodes, {"x": "x:0"}, {"y": "c:0", "words": "c:1"}, [inner])
+    assert_same({"y": np.maximum(X, 0)}, run(reading.model, {"x": X}))
 
 
 def test_a_signature_of_nothing_but_text_is_refused(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def _pass(source: Assembled, entry: Entry, request: ReadRequest) -> tuple[Run, B
     for ref, data in entry.constants.items():
         values[ref.node, ref.index] = g.constant(_constant(source, ref.node, data))
     scope = Scope(run, source.graph, g, values)
+    scope.reach(ref for _, ref in entry.outputs)
     results = scope.read([ref for _, ref in entry.outputs])
     if run.refused:
         raise UnsupportedOperators("tensorflow", run.refused)

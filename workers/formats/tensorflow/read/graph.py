@@ -109,6 +109,12 @@ def no_op(scope: Scope, layer: Layer, *xs: Entity) -> Entity:
     return Opaque("nothing", layer.name)
 
 
+@handles("HashTable", "HashTableV2", "MutableHashTableV2", "AnonymousHashTable")
+def hash_table(scope: Scope, layer: Layer) -> Entity:
+    """A table goes into functions though nothing that is wanted may look anything up in it."""
+    return Opaque("a table of words", layer.name)
+
+
 @handles("Placeholder", "PlaceholderV2")
 def placeholder(scope: Scope, layer: Layer) -> Entity:
     """One that is no input of the model, yet its outputs need it."""
@@ -117,7 +123,7 @@ def placeholder(scope: Scope, layer: Layer) -> Entity:
 
 @handles("PartitionedCall", "StatefulPartitionedCall")
 def partitioned_call(scope: Scope, layer: Layer, *xs: Entity) -> list[Entity]:
-    return scope.call(layer.function("f"), layer, xs)
+    return scope.call(layer.function("f"), layer, xs, all_=False)
 
 
 # --- branches of TF1 --------------------------------------------------------------------------------------------------

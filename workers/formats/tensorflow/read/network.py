@@ -86,6 +86,7 @@ class Scope:
         self.prefix = prefix
         self.depth = depth
         self.parent = parent
+        self.wanted: set[Key] = parent.wanted if parent is not None else set()
         if depth > DEPTH:
             raise LimitExceeded("depth", f"functions call each other more than {DEPTH} deep", limit=DEPTH)
 
@@ -97,6 +98,17 @@ class Scope:
         return found
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
+
+    def reach(self, refs: Iterable[Ref]) -> None:
+        """Note which outputs the wanted ones hang on: of a call, only those are read in its function."""
+        stack, seen = list(refs), set[str]()
+        while stack:
+            ref = stack.pop()
+            self.wanted.add(self._key(ref))
+            node = self.graph.nodes.get(ref.node)
+            if node is not None and node.name not in seen:
+                seen.add(node.name)
+                stack.extend(node.inputs)
 
     def read(self, refs: Iterable[Ref], asked_by: str = "") -> list[Entity]:
         """The entities behind these references."""
@@ -223,12 +235,12 @@ class Scope:
         return results
 
     def _call(self, rule: Rule, layer: Layer, inputs: Sequence[Entity]) -> object:
-        if any(is_pair(entity) for entity in inputs):
-            return on_pairs(self.g, layer, rule, inputs)
         for entity in inputs:
-            if not isinstance(entity, ir.Value):
+            if not isinstance(entity, ir.Value) and not is_pair(entity):
                 raise layer.unsupported(f"it works with {what_is(entity)}")
         _bind(rule, layer, self.g, inputs)
+        if any(is_pair(entity) for entity in inputs):
+            return on_pairs(self.g, layer, rule, inputs)
         if any(x.dtype == BF16 for x in inputs if isinstance(x, ir.Value)) and layer.type not in EXACT:
             return self._in_single(rule, layer, inputs)
         return rule(self.g, layer, *inputs)
@@ -258,8 +270,10 @@ class Scope:
             found = self.run.weights[variable.name] = self.g.weight(variable.name, tensor)
         return found
 
-    def call(self, name: str, layer: Layer, arguments: Sequence[Entity], g: Builder | None = None) -> list[Entity]:
-        """The outputs of a function with these arguments."""
+    def call(
+        self, name: str, layer: Layer, arguments: Sequence[Entity], g: Builder | None = None, *, all_: bool = True
+    ) -> list[Entity]:  # fmt: skip
+        """The outputs of a function with these arguments: all, or those of the node that are wanted."""
         function = self.graph.library.get(name)
         if function is None:
             raise layer.malformed(f"the function {name!r} is not in the file")
@@ -270,7 +284,11 @@ class Scope:
         values = {(argument, 0): entity for argument, entity in zip(function.arguments, arguments, strict=True)}
         prefix = self.prefix if layer.type in CALLS and "PartitionedCall" in layer.node.name else f"{layer.name}/"
         inner = Scope(self.run, function.graph, g or self.g, values, prefix, self.depth + 1)
-        return inner.read([ref for _, ref in function.outputs], layer.name)
+        chosen = {i: ref for i, (_, ref) in enumerate(function.outputs) if all_ or (layer.node.name, i) in self.wanted}
+        inner.reach(chosen.values())
+        found = dict(zip(chosen, inner.read(chosen.values(), layer.name), strict=True))
+        unread = Opaque("an output that nothing reads", layer.name)
+        return [found.get(index, unread) for index in range(len(function.outputs))]
 
     def within(self, g: Builder, values: Mapping[Key, Entity]) -> Scope:
         """A scope for a part of the same graph, in a builder of its own."""

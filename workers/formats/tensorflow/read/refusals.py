@@ -16,9 +16,8 @@ reads.refuse(
 )  # fmt: skip
 reads.refuse(
     "it looks words up in a table; cut the graph behind it with the option 'inputs'",
-    "HashTable", "HashTableV2", "MutableHashTableV2", "LookupTableFind", "LookupTableFindV2", "LookupTableInsert",
-    "LookupTableInsertV2", "LookupTableSize", "LookupTableSizeV2", "LookupTableImportV2",
-    "InitializeTableV2", "AnonymousHashTable",
+    "LookupTableFind", "LookupTableFindV2", "LookupTableInsert", "LookupTableInsertV2", "LookupTableSize",
+    "LookupTableSizeV2", "LookupTableImportV2", "InitializeTableV2",
 )  # fmt: skip
 reads.refuse(
     "it decodes a file format; feed the decoded picture or sound instead, by the option 'inputs'",

@@ -87,7 +87,7 @@ def _carried(node: Node, index: int) -> Iterator[ir.Value]:
         body = node.graph("body")
         if index < len(body.inputs):
             yield body.inputs[index]
-    elif node.op in CARRIERS and (index == 0 or node.op in CARRY_ALL):
+    elif (node.op in CARRIERS and (index == 0 or node.op in CARRY_ALL)) or (node.op == "Where" and index > 0):
         yield from node.outputs
 
 

@@ -52,6 +52,8 @@ INDICES: dict[str, tuple[Body, ir.DataType]] = {
     "gather by a float that is cast": (lambda g, x: g.Gather(TABLE, g.Cast(x, to=INT64)), FLOAT),
     "gather behind shape operators": (
         lambda g, x: g.Gather(TABLE, g.Cast(g.Reshape(g.Unsqueeze(x, [0]), [-1]), to=INT64)), FLOAT),
+    "gather that counts negative ones from the end": (
+        lambda g, x: g.Gather(TABLE, g.Where(g.Less(x, np.int64(0)), g.Add(x, np.int64(7)), x)), INT64),
     "one hot": (lambda g, x: g.OneHot(x, np.array(7), np.array([0, 1], np.float32)), INT64),
     "gather elements": (lambda g, x: g.GatherElements(TABLE, x, axis=0), INT64),
 }  # fmt: skip

@@ -6,7 +6,7 @@ import re
 
 from workers.formats.contract import Evidence
 from workers.formats.mxnet.file import is_params
-from workers.inspect.kind import Kind
+from workers.inspect.kind import Kind, is_text
 from workers.inspect.magic import kind_by_magic
 from workers.inspect.upload import Upload, UploadedFile
 
@@ -30,7 +30,7 @@ def kind_of(file: UploadedFile) -> Kind:
     other = kind_by_magic(head)
     if other is not None:
         return Kind(OTHER, other)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if is_text(head) and head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return _json_kind(file, head)
     return Kind(OTHER, "no MXNet file")
 

@@ -172,6 +172,12 @@ PADS = [
     Case("pad_axes", [A], lambda g, x: g.Pad(x, [1, 2], None, [-2]), says="F.pad(x0, (0, 0, 1, 2))"),
     Case("pad_cuts", [A], lambda g, x: g.Pad(x, [0, -1, 0, 0, 0, -2]), says="F.pad(x0, (0, -2, -1, 0))"),
     Case("pad_reflect_any_axis", [A], lambda g, x: g.Pad(x, [1, 2, 0, 0, 1, 0], mode="reflect"), says="pad("),
+    Case(
+        "pad_reflect_width",
+        [IMAGE],
+        lambda g, x: g.Pad(x, [0, 0, 0, 1, 0, 0, 0, 2], mode="reflect"),
+        says='F.pad(x0, (1, 2, 0, 0), mode="reflect")',
+    ),
     Case("pad_computed", [A, np.array([0, 0, 1, 0, 0, 2])], lambda g, x, p: g.Pad(x, p)),
 ]
 

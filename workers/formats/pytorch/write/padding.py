@@ -30,7 +30,7 @@ def pad(net: NetWriter, node: Node) -> None:
     if mode == "constant":
         net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank), value=_value(net, node)))
     elif _torch_reflects(node, mode, pairs, rank):
-        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank), mode=f'"{MODES[mode]}"'))
+        net.set(node, text.call("F.pad", net.x(node), _pairs(pairs, rank, 2), mode=f'"{MODES[mode]}"'))
     else:
         listed = [f"[{', '.join(item.text for item in items)}]", f"[{', '.join(str(axis) for axis in axes)}]"]
         net.set(node, text.call(net.helper("pad"), net.x(node), *listed, f'"{mode}"'))
@@ -71,11 +71,11 @@ def _value(net: NetWriter, node: Node) -> str | None:
     return literal if literal is not None else f"{net.plain(value)}.item()"
 
 
-def _pairs(pairs: dict[int, tuple[Int, Int]], rank: int) -> str:
-    """F.pad's argument: from the last axis to the first that is padded."""
+def _pairs(pairs: dict[int, tuple[Int, Int]], rank: int, first: int | None = None) -> str:
+    """F.pad's argument: from the last axis to ``first``, or the first that is padded."""
     zero = (Int("0", True), Int("0", True))
     wanted = [axis for axis, pair in pairs.items() if any(item.value != 0 for item in pair)]
-    first = min(wanted, default=rank - 1)
+    first = min(wanted, default=rank - 1) if first is None else first
     parts = [item.text for axis in range(rank - 1, first - 1, -1) for item in pairs.get(axis, zero)]
     return text.tuple_of(parts)
 

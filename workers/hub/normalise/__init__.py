@@ -43,6 +43,7 @@ from workers.hub.normalise import (
     resizing,
     scalars,
     sources,
+    transposes,
     wellformed,
 )
 from workers.options import DEFAULTS, Options
@@ -70,6 +71,7 @@ PASSES: tuple[Pass, ...] = (
     identity.remove_identities,
     fold.fold_constants,
     branches.inline_branches,
+    transposes.merge_transposes,
     scalars.make_scalars,
     quantised.unpack_quantised,
     dequantise.dequantise,

@@ -280,7 +280,9 @@ def s_re_lu(g: GraphBuilder, layer: Layer, x: Tensor) -> Tensor:
     )
     right = g.Add(t_left, g.Abs(t_right))
     v = x.value
-    low = g.Add(t_left, g.Mul(a_left, g.Sub(v, t_left)))
+    below = g.Mul(a_left, g.Sub(v, t_left))
+    # Theano bounds what lies on the left, too, which matters where the slope is negative.
+    low = g.Add(t_left, g.Min(below, g.Abs(t_right)) if layer.scope.flip else below)
     high = g.Add(right, g.Mul(a_right, g.Sub(v, right)))
     inner = g.Where(g.GreaterOrEqual(v, right), high, v)
     return x.like(g.Where(g.Less(v, t_left), low, inner))

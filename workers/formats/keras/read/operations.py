@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from workers.formats.keras.read import (
     operations_arrange,
+    operations_einops,
     operations_image,
     operations_neural,
     operations_numeric,
@@ -30,8 +31,8 @@ from workers.formats.layer import FLOATS, cast
 from workers.hub.graph import GraphBuilder, Operand
 
 FAMILIES = (
-    operations_arrange, operations_image, operations_neural, operations_numeric, operations_reduce, operations_shape,
-    operations_signal, operations_statistics, operations_take, tensorflow_operations,
+    operations_arrange, operations_einops, operations_image, operations_neural, operations_numeric, operations_reduce,
+    operations_shape, operations_signal, operations_statistics, operations_take, tensorflow_operations,
 )  # fmt: skip
 
 UNARY = {

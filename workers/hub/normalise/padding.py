@@ -37,6 +37,9 @@ def resolve_padding(model: ir.Model, options: Options) -> list[Change]:
     return changed("auto-pad", "Automatic padding was written out.", resolved)
 
 
+PER_AXIS = ("strides", "dilations", "output_padding")
+
+
 def _by_output_shape(node: Node, mode: str) -> bool:
     """``output_shape`` overrides the pads: they are what is too much, the larger half in front unless SAME_UPPER.
 
@@ -94,6 +97,15 @@ def _total(node: Node, axis: int, size: int, kernel: int) -> int:
 
 
 def _kernel(node: Node) -> tuple[int, ...] | None:
+    """The window's sizes, None where they are unknown, or strides and dilations are not as many or below one."""
+    kernel = _sizes(node)
+    settings = [node.ints(name) for name in PER_AXIS if node.has(name)]
+    if kernel is None or any(len(setting) != len(kernel) for setting in settings):
+        return None
+    return kernel if min(node.ints("strides"), default=1) > 0 else None
+
+
+def _sizes(node: Node) -> tuple[int, ...] | None:
     if node.has("kernel_shape"):
         return node.ints("kernel_shape")
     shape = node.shape(WEIGHTS.get(node.op, 1))

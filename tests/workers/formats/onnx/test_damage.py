@@ -144,6 +144,8 @@ DAMAGED: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
     "bytes for text": (_no_text, "'auto_pad' is no UTF-8 text"),
     "axis beyond the rank": (lambda p: _attribute(p, 0, kernel_shape=[3, 3, 3]), "c"),
     "kernel of no size": (lambda p: _attribute(p, 0, kernel_shape=[0, -5]), "c"),
+    "strides of fewer axes": (lambda p: _attribute(p, 0, strides=[2], auto_pad="SAME_UPPER"), "c"),
+    "strides of nothing": (lambda p: _attribute(p, 0, strides=[0, 0], auto_pad="SAME_UPPER"), "c"),
     "data in another field": (_foreign_field, "'k' of shape .* needs 1 elements and has 0"),
     "more data than sizes": (_too_many, "'k' of shape .* needs 1 elements and has 2"),
     "tensor of no type": (_no_type, "'k' has the unknown element type 0"),

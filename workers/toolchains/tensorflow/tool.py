@@ -390,13 +390,21 @@ def run_tflite(request, arrays):
         for place, array in zip(places, given, strict=True):
             interpreter.set_tensor(place["index"], array)
         interpreter.invoke()
-        return [interpreter.get_tensor(index) for index in indices]
+        return [as_text(interpreter.get_tensor(index)) for index in indices]
 
     outputs, seconds = timed(options, once)
     for output, index in zip(outputs, indices, strict=True):
         if output.shape == fixed.get(index):
             raise Refused("unsupported", "its sizes are fixed: with another batch an output stays %s" % (output.shape,))
     return {"output_names": names, "seconds": seconds}, outputs
+
+
+def as_text(array):
+    """Words, which the interpreter gives as bytes, as text; numbers as they are."""
+    if array.dtype != object:
+        return array
+    words = [word.decode("utf-8", "replace") for word in array.reshape(-1)]
+    return np.asarray(words, np.str_).reshape(array.shape)
 
 
 def fixed_outputs(places, given, details):

@@ -385,6 +385,10 @@ class Tables(tf.Module):
     def looked_up(self, x: Any) -> Any:
         return self.numbers.lookup(self.words.lookup(x)), self.numbers.size()
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, "x")])
+    def words_of(self, x: Any) -> Any:
+        return self.words.lookup(x)
+
 
 def table(keys: Any, values: Any, default: Any) -> Any:
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default)
@@ -408,9 +412,19 @@ class Whole:
 
 
 WHOLE: dict[str, Whole] = {"hashtables": Whole(lambda: from_module(Tables(), "looked_up"))}
+
+
+def cut_batch() -> bytes:
+    """Sizes written into a slice: the interpreter cuts another batch down to one row without a word."""
+    function = tf.function(lambda x: tf.slice(x, [0, 0], [1, 4]) * 2.0, input_signature=[tf.TensorSpec([1, 5], F)])
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()]).convert())
+
+
 # Files that tests read without a recorded run.
 MODELS: dict[str, Callable[[], bytes]] = {
     "two": lambda: from_module(Two(), "scaled", "multiplied"),
     "counter": lambda: from_module(Counter(), "add"),
     "flex": flex,
+    "words": lambda: from_module(Tables(), "words_of"),
+    "cut_batch": cut_batch,
 }

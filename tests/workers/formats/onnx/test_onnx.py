@@ -176,7 +176,7 @@ def test_external_data_is_found_among_the_uploaded_files(tmp_path: Path) -> None
         (model_of("Relu", opset=9999), UnsupportedVersion, "opset 9999"),
         (model_of("Relu", ir=9999), UnsupportedVersion, "IR version 9999"),
         (model_of("Detect", domain="evil.ops"), UnsupportedOperators, "evil.ops::Detect"),
-        (model_of("Normalizer", domain="ai.onnx.ml"), UnsupportedOperators, "ai.onnx.ml::Normalizer"),
+        (model_of("Oracle", domain="ai.onnx.ml"), UnsupportedOperators, "ai.onnx.ml::Oracle"),
     ],
 )
 def test_versions_and_domains_nobody_knows_are_refused(

@@ -126,6 +126,8 @@ def bidirectional(g: GraphBuilder, layer: Layer, x: Tensor, *more: Tensor) -> Re
     specs = [layer.spec.inner.get(key) for key in ("forward_layer", "backward_layer")]
     if specs[0] is None or specs[1] is None:
         raise layer.malformed("it holds no layer")
+    if specs[0].kind.startswith("ConvLSTM"):
+        raise layer.unsupported(f"it runs a {specs[0].type} in both directions; build the two layers one by one")
     x = floating(g, layer, x)
     stocks = [layer.stock.inner.get(key, Stock()) for key in ("forward_layer", "backward_layer")]
     inner = [Layer(spec, stock, layer.scope, layer.name) for spec, stock in zip(specs, stocks, strict=True) if spec]

@@ -20,7 +20,7 @@ from tests.workers.formats.tensorflow.graphs import (
     read_graph,
 )
 from tests.workers.formats.tensorflow.recorded import recorded
-from workers.errors import UnsupportedOperators
+from workers.errors import MalformedModel, UnsupportedOperators
 from workers.formats.contract import Reading
 from workers.formats.tensorflow.schema import SAVED_MODEL
 from workers.inspect.protobuf_write import encode
@@ -158,3 +158,9 @@ def test_the_first_releases_follow_beams_of_their_own_lengths(tmp_path: Path) ->
     nodes = [*places, const("n", [[4, 2, 3]], np.int32), node("y", "GatherTree", "ids", "parents", "n")]
     reading = read_graph(tmp_path, *nodes, outputs=["y"])
     assert_same({"y": paths}, run(reading.model, {"ids:0": ids, "parents:0": parents}))
+
+
+def test_a_window_of_negative_size_is_damage(tmp_path: Path) -> None:
+    nodes = [placeholder("x", None, 3, 3, 7), node("y", "LRN", "x", depth_radius=-1)]
+    with pytest.raises(MalformedModel, match=r"'y' \(LRN\): its depth_radius is -1"):
+        serving(tmp_path, nodes, {"x": "x:0"}, {"y": "y:0"})

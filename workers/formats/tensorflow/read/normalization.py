@@ -61,7 +61,10 @@ def batch_norm_with_global_normalization(
 @reads("LRN")
 def lrn(g: Builder, layer: Layer, x: Value) -> Value:
     """alpha is not divided by the size of the window 2r + 1 as it is in ONNX."""
-    size = 2 * layer.i("depth_radius", 5) + 1
+    radius = layer.i("depth_radius", 5)
+    if not 0 <= radius < 1 << 31:
+        raise layer.malformed(f"its depth_radius is {radius}")
+    size = 2 * radius + 1
     result = g.LRN(
         g.Transpose(x, perm=[0, 3, 1, 2]), size=size, alpha=layer.f("alpha", 1.0) * size, beta=layer.f("beta", 0.5),
         bias=layer.f("bias", 1.0),

@@ -79,6 +79,10 @@ def infer(node: ir.Node, version: int | None = None) -> None:
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         error.add_note(layer_of(node))
         raise
+    except ValueError as error:  # of element types that there are not
+        refused = onnx.shape_inference.InferenceError(f"the outputs of {node.op_type} cannot be inferred: {error}")
+        refused.add_note(layer_of(node))
+        raise refused from error
     for output in node.outputs:
         if output.name in inferred:
             fresh = ir.serde.deserialize_type_proto_for_type(inferred[output.name])

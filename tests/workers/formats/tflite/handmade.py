@@ -294,6 +294,13 @@ file("l2_pool", "L2_POOL_2D", [Feed([1, 7, 6, 3])], [Feed([1, 4, 3, 3])], "Pool2
      strideH=2, filterWidth=3, filterHeight=2, fusedActivationFunction=1)  # fmt: skip
 file("average_pool_relu6", "AVERAGE_POOL_2D", [Feed([1, 7, 6, 3])], [Feed([1, 4, 3, 3])], "Pool2DOptions", padding=0,
      strideW=2, strideH=2, filterWidth=3, filterHeight=2, fusedActivationFunction=3)  # fmt: skip
+for kind, zero in (("int8", 4), ("int8", -128), ("uint8", 7), ("int16", 0)):
+    for padding, rows, columns in ((1, 3, 3), (0, 4, 3)):
+        name = f"{kind}_average_pool_{'valid' if padding else 'same'}_{abs(zero)}"
+        size = (2, 2) if padding else (3, 3)
+        sides = [[Feed(shape, kind, 0.02, zero)] for shape in ([1, 7, 6, 3], [1, rows, columns, 3])]
+        file(name, "AVERAGE_POOL_2D", sides[0], sides[1], "Pool2DOptions", padding=padding, strideW=2, strideH=2,
+             filterWidth=size[0], filterHeight=size[1], fusedActivationFunction=0, span=(-2.0, 2.0))  # fmt: skip
 file("local_response", "LOCAL_RESPONSE_NORMALIZATION", [Feed([1, 3, 3, 8])], [Feed([1, 3, 3, 8])],
      "LocalResponseNormalizationOptions", radius=3, bias=1.5, alpha=0.2, beta=0.75)  # fmt: skip
 file("softmax_sharp", "SOFTMAX", [Feed([1, 2, 3, 5])], [Feed([1, 2, 3, 5])], "SoftmaxOptions", beta=2.5)

@@ -26,7 +26,11 @@ LOOSE = {
     "dynamic_dense": (0.3, "the interpreter quantises the layer's input on the fly"),
 }
 # Quantised cases that give the interpreter's very integers: their kernels' own rounding is imitated.
-EXACT = ("int8_mean_rows", "int8_mean_plane", "int8_mean_channels")
+EXACT = (
+    "int8_mean_rows", "int8_mean_plane", "int8_mean_channels", "int8_average_pool_valid_4", "int8_average_pool_same_4",
+    "int8_average_pool_valid_128", "int8_average_pool_same_128", "uint8_average_pool_valid_7",
+    "uint8_average_pool_same_7", "int16_average_pool_valid_0", "int16_average_pool_same_0",
+)  # fmt: skip
 
 
 def names() -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from workers.formats.tflite.read.layer import Layer, Out, Value, reads
 from workers.formats.tflite.read.spatial import padding, window
@@ -20,7 +24,29 @@ def _pooling(g: GraphBuilder, layer: Layer) -> tuple[Value, dict[str, Any]]:
 def average_pool_2d(g: GraphBuilder, layer: Layer) -> Out:
     """Padding does not count."""
     x, attributes = _pooling(g, layer)
-    return Out(layer.activated(g, g.AveragePool(x, count_include_pad=0, **attributes)), first=True)
+    y = g.AveragePool(x, count_include_pad=0, **attributes)
+    if layer.held(0).quantised and not layer.scope.dequantize:
+        y = _ties_away(g, layer, y, attributes)
+    return Out(layer.activated(g, y), first=True)
+
+
+def _ties_away(g: GraphBuilder, layer: Layer, y: Value, attributes: Mapping[str, Any]) -> Value:
+    """A mean of stored integers half way between two becomes the one further from 0, where rounding takes the even one.
+
+    Windows of an even number of elements end there once in that number, and every later layer hands it on. A nudge of a
+    quarter of what two different means can differ by settles them, and only them.
+    """
+    source = layer.held(0).quantization
+    if source is None or source.per_channel:
+        return y
+    count = math.prod(attributes["kernel_shape"])
+    if count % 2 and not any(attributes.get("pads", (1,))):
+        return y
+    step, zero = float(source.scale[0]), int(source.zero_point[0])
+    nudge = np.float32(step / (4 * count))
+    if layer.outs[0].type == "uint8":
+        return g.Add(y, nudge)
+    return g.Add(y, g.Mul(g.Sign(g.Add(y, np.float32(step * zero)) if zero else y), nudge))
 
 
 @reads("MAX_POOL_2D")

@@ -201,6 +201,7 @@ def kthvalue(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     values, index = last if keep else [g.Squeeze(part, [axis]) for part in last]
     return {"Out": values, "Indices": index}
 
+
 @reads("mode")
 def mode(g: GraphBuilder, layer: Layer) -> dict[str, Value]:
     """The most frequent value along an axis, of several the smallest, with its last place."""

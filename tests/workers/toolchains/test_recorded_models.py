@@ -10,11 +10,13 @@ import pytest
 
 from tests.workers.formats.cases import Case, assert_same, cases
 from tests.workers.toolchains.asking import needs
-from workers.toolchains import Call, ToolResult, find
+from workers.toolchains import Call, ToolRefused, ToolResult, find
 
 VERSIONS = {"mxnet": "1.9.1", "caffe2": "1.8.1", "paddle": "3.3.1", "tensorflow": "2.21.0"}
 # Imported once for all of its cases; the others have a process a case, as a job has (MXNet is set up by the model).
 TOGETHER = ("tensorflow",)
+# Recorded with an older version: what that one had, and the toolchain's names as missing.
+GONE = {"tf1_beam_search": "GatherTree"}
 
 
 def groups() -> list[Any]:
@@ -39,6 +41,9 @@ def test_recorded_models_run(system: str, group: Sequence[Case], tmp_path: Path)
             calls.append(Call(f"run:{system}", files, sample.inputs, case.output_names, options))
             wanted.append((case.name, sample.outputs))
     for (name, outputs), result in zip(wanted, toolchain.run_all(calls, work=tmp_path), strict=True):
+        if name in GONE:
+            assert isinstance(result, ToolRefused) and GONE[name] in str(result)
+            continue
         assert isinstance(result, ToolResult), (name, result)
         assert_same(outputs, result.outputs)
         assert result.versions[system].partition("+")[0] == VERSIONS[system]

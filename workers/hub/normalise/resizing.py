@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from workers.errors import CheckerFailed
 from workers.hub.graph import GraphBuilder, Value
 from workers.hub.node import Node
 from workers.hub.normalise.change import changed
@@ -19,6 +20,7 @@ def name_all_axes(model: ir.Model, options: Options) -> list[Change]:
     """Factors and sizes for every axis in order, those that were not named being 1 and what they are.
 
     A policy that keeps proportions looks at the named axes only, and regions are given by them: such nodes stay.
+    Raises CheckerFailed for a node with more or fewer numbers than axes.
     """
     spelt = []
     for graph in model.graphs():
@@ -44,6 +46,9 @@ def _spell(g: GraphBuilder, node: Node, axes: list[int]) -> None:
     sized = node.input(SIZES) is not None
     place = SIZES if sized else SCALES
     given = node.const(place)
+    if given is not None and given.size != len(axes):
+        layer = layer_of(node.raw)
+        raise CheckerFailed(f"{layer!r} (Resize) names {len(axes)} axes and has {given.size} numbers", layer=layer)
     if given is not None and not sized:
         scales = np.ones(rank, np.float32)
         scales[axes] = given

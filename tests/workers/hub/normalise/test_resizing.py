@@ -10,6 +10,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
+from workers.errors import CheckerFailed
 from workers.hub.check import check
 from workers.hub.normalise import normalise
 from workers.hub.skeleton import serialized
@@ -53,3 +54,9 @@ def test_proportions_that_are_kept_among_the_named_axes_stay() -> None:
     policy = ', keep_aspect_ratio_policy = "not_larger"'
     _, changes = normalise(ir.from_proto(between_transposes("int64[2] s = {9, 11}", ", s", policy)))
     assert "resize-axes" not in [change.name for change in changes]
+
+
+@pytest.mark.parametrize(("given", "target"), [("float[3] s = {2, 3, 4}", "s"), ("int64[1] s = {9}", ", s")])
+def test_other_numbers_than_axes_are_refused(given: str, target: str) -> None:
+    with pytest.raises(CheckerFailed, match="Resize"):
+        normalise(ir.from_proto(between_transposes(given, target)))

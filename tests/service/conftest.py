@@ -30,9 +30,9 @@ def lenet() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def deep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
-    """A net of so many layers that each stage of its conversion can be caught at work; 100 MB."""
+    """A net of so many layers that each stage of its conversion can be caught at work; 120 MB."""
     folder = tmp_path_factory.mktemp("deep")
-    yield write_deep(folder, layers=400, width=256)
+    yield write_deep(folder, layers=1200, width=160)
     shutil.rmtree(folder)
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from workers.formats import special
 from workers.formats.keras.read.arguments import Arguments, floats, operation, promoted, together
 from workers.formats.keras.read.layer import BOOL, I32, Array, Result
 from workers.formats.keras.read.tensor import Tensor
@@ -51,25 +52,19 @@ def function(g: GraphBuilder, a: Arguments) -> Result:
     return x.like(g.Where(nothing, one, g.Div(g.Sin(turned), g.Where(nothing, one, turned))))
 
 
-# Abramowitz and Stegun 9.8.1 and 9.8.2: the modified Bessel function of order 0, below and above 3.75.
-_NEAR = (1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.0360768, 0.0045813)
-_FAR = (0.39894228, 0.01328592, 0.00225319, -0.00157565, 0.00916281, -0.02057706, 0.02635537, -0.01647633, 0.00392377)
+# Abramowitz and Stegun 9.8.1 and 9.8.2: the modified Bessel function of order 0, below and above 3.75, highest power
+# first.
+_NEAR = (0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0)
+_FAR = (0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319, 0.01328592, 0.39894228)
 
 
 def _bessel(g: GraphBuilder, a: Arguments, x: Tensor) -> Value:
     size = g.Abs(x.value)
-
-    def polynomial(t: Value, terms: tuple[float, ...]) -> Value:
-        total: Value = g.Mul(t, a.layer.number(x, terms[-1]))
-        for term in reversed(terms[1:-1]):
-            total = g.Mul(g.Add(total, a.layer.number(x, term)), t)
-        return g.Add(total, a.layer.number(x, terms[0]))
-
     edge = a.layer.number(x, 3.75)
     part = g.Div(g.Min(size, edge), edge)
-    low = polynomial(g.Mul(part, part), _NEAR)
+    low = special.polynomial(g, g.Mul(part, part), _NEAR)
     large = g.Max(size, edge)
-    high = g.Mul(g.Div(g.Exp(large), g.Sqrt(large)), polynomial(g.Div(edge, large), _FAR))
+    high = g.Mul(g.Div(g.Exp(large), g.Sqrt(large)), special.polynomial(g, g.Div(edge, large), _FAR))
     return g.Where(g.Less(size, edge), low, high)
 
 
@@ -200,31 +195,10 @@ def threshold(g: GraphBuilder, a: Arguments) -> Result:
     return x.like(g.Where(g.Greater(x.value, bound), x.value, other))
 
 
-# A rational start (Giles 2010, single precision), polished by one step of Newton's.
-_CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-           -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-         1.00167406, 2.83297682)  # fmt: skip
-
-
 @operation("erfinv")
 def erfinv(g: GraphBuilder, a: Arguments) -> Result:
     x = floats(g, a.tensor(0, "x"))
-    v = x.value
-
-    def number(value: float) -> Array:
-        return a.layer.number(x, value)
-
-    def polynomial(t: Value, terms: tuple[float, ...]) -> Value:
-        total: Value = g.Add(g.Mul(t, number(terms[0])), number(terms[1]))
-        for term in terms[2:]:
-            total = g.Add(g.Mul(total, t), number(term))
-        return total
-
-    w = g.Neg(g.Log(g.Mul(g.Sub(number(1), v), g.Add(number(1), v))))
-    near = polynomial(g.Sub(g.Min(w, number(5)), number(2.5)), _CENTRE)
-    far = polynomial(g.Sub(g.Sqrt(g.Max(w, number(5))), number(3)), _TAIL)
-    return x.like(g.Mul(g.Where(g.Less(w, number(5)), near, far), v))
+    return x.like(special.erfinv(g, x.value))
 
 
 @operation("glu")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
+from workers.formats import special
 from workers.formats.mxnet.read.layer import Layer, Value, reads
 from workers.hub.graph import GraphBuilder
 
@@ -12,15 +12,6 @@ from workers.hub.graph import GraphBuilder
 _LANCZOS = (
     0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
     12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-)  # fmt: skip
-# Giles' approximation of the inverse error function, for the middle and for the tails, highest power first.
-_MIDDLE = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
-    0.246640727, 1.50140941,
-)  # fmt: skip
-_TAILS = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-    1.00167406, 2.83297682,
 )  # fmt: skip
 
 
@@ -72,16 +63,4 @@ def _log_gamma(g: GraphBuilder, layer: Layer, x: Value) -> Value:
 
 @reads("erfinv", "_npx_erfinv")
 def erfinv(g: GraphBuilder, layer: Layer, x: Value) -> Value:
-    """A polynomial in w = -ln((1 - x)(1 + x)) times x."""
-    one = layer.number(x, 1)
-    w = g.Neg(g.Log(g.Mul(g.Sub(one, x), g.Add(one, x))))
-    middle = _polynomial(g, layer, g.Sub(w, layer.number(x, 2.5)), _MIDDLE)
-    tails = _polynomial(g, layer, g.Sub(g.Sqrt(g.Abs(w)), layer.number(x, 3)), _TAILS)
-    return g.Mul(g.Where(g.Less(w, layer.number(x, 5)), middle, tails), x)
-
-
-def _polynomial(g: GraphBuilder, layer: Layer, x: Value, coefficients: Sequence[float]) -> Value:
-    total = g.constant(layer.number(x, coefficients[0]))
-    for coefficient in coefficients[1:]:
-        total = g.Add(g.Mul(total, x), layer.number(x, coefficient))
-    return total
+    return special.erfinv(g, x)

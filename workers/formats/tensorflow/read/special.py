@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from workers.formats import special
 from workers.formats.tensorflow.dtypes import F64
 from workers.formats.tensorflow.read.builder import Builder
 from workers.formats.tensorflow.read.layer import Layer, Value, cast, reads
@@ -20,28 +19,11 @@ BERNOULLI = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132)
 SHIFT = 6
 PLACES = 128
 """Places of the trapezoid rule."""
-# Giles' polynomials of the inverse error function, in w - 2.5 and in sqrt(w) - 3, the highest power first.
-NEAR = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
-    0.246640727, 1.50140941,
-)  # fmt: skip
-FAR = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-    1.00167406, 2.83297682,
-)  # fmt: skip
 
 
 def _wide(g: Builder, x: Value) -> Value:
     """Computed in float64: the terms of the series cancel each other."""
     return cast(g, x, F64)
-
-
-def _polynomial(g: Builder, x: Value, coefficients: Sequence[float]) -> Value:
-    """Horner's way, the highest power first."""
-    total: Value = g.constant(np.array(coefficients[0]))
-    for coefficient in coefficients[1:]:
-        total = g.Add(g.Mul(total, x), np.array(coefficient))
-    return total
 
 
 @reads("Lgamma")
@@ -81,7 +63,7 @@ def digamma(g: Builder, layer: Layer, x: Value) -> Value:
     assert steps is not None
     big = g.Add(z, np.array(float(SHIFT)))
     square = g.Div(one, g.Mul(big, big))
-    series = g.Mul(_polynomial(g, square, tuple(reversed(BERNOULLI))), square)
+    series = g.Mul(special.polynomial(g, square, tuple(reversed(BERNOULLI))), square)
     found = g.Sub(g.Sub(g.Sub(g.Log(big), g.Div(np.array(0.5), big)), series), steps)
     cosine = g.Cos(g.Mul(np.array(np.pi), wide))
     mirrored = g.Sub(found, g.Div(g.Mul(np.array(np.pi), cosine), g.Sin(g.Mul(np.array(np.pi), wide))))
@@ -89,12 +71,8 @@ def digamma(g: Builder, layer: Layer, x: Value) -> Value:
 
 
 def _erfinv(g: Builder, x: Value) -> Value:
-    """Giles' approximation; x is float64."""
-    one = np.array(1.0)
-    w = g.Neg(g.Log(g.Mul(g.Sub(one, x), g.Add(one, x))))
-    near = _polynomial(g, g.Sub(w, np.array(2.5)), NEAR)
-    far = _polynomial(g, g.Sub(g.Sqrt(w), np.array(3.0)), FAR)
-    first = g.Mul(g.Where(g.Less(w, np.array(5.0)), near, far), x)
+    """x is float64; the ends are infinite, and nothing lies beyond them."""
+    one, first = np.array(1.0), special.erfinv(g, x)
     edge = g.GreaterOrEqual(g.Abs(x), one)
     endless = g.Where(g.Greater(g.Abs(x), one), np.array(np.nan), g.Mul(g.Sign(x), np.array(np.inf)))
     return g.Where(edge, endless, first)

@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from workers.formats.layer import cast
 from workers.formats.tflite.read.held import Held
-from workers.formats.tflite.read.layer import BOOL, F32, TEXT, Layer, Out, Value, reads
+from workers.formats.tflite.read.layer import BOOL, F32, Layer, Out, Value, reads
+from workers.formats.tflite.read.resources import handle, named
 from workers.hub.graph import GraphBuilder
 from workers.hub.node import Dim, shape_of
 
@@ -180,30 +181,25 @@ def call_once(g: GraphBuilder, layer: Layer) -> list[Out]:
 def var_handle(g: GraphBuilder, layer: Layer) -> Out:
     """A name in place of a value."""
     name = f"{layer.op.options.get('container', '')}/{layer.op.options.get('shared_name', '')}"
-    return Out(array=lambda: np.zeros(0, object), shape=(0,), dtype=TEXT, known=np.asarray(name, object))
-
-
-def _variable(layer: Layer) -> str:
-    known = layer.held(0).known
-    if known is None or not isinstance(known.flat[0], str):
-        raise layer.unsupported("which variable it means is known only when the model runs")
-    return str(known.flat[0])
+    return handle(name)
 
 
 @reads("ASSIGN_VARIABLE")
 def assign_variable(g: GraphBuilder, layer: Layer) -> list[Out]:
+    name = named(layer, "variable")
     if not layer.scope.initialising:
         raise layer.unsupported(
-            f"it changes the variable {_variable(layer).lstrip('/')!r}, which lives from one run to the next; ONNX "
+            f"it changes the variable {name.lstrip('/')!r}, which lives from one run to the next; ONNX "
             "models have no state: export the model with it as an input and an output"
         )
-    layer.scope.variables[_variable(layer)] = layer.held(1)
+    layer.scope.variables[name] = layer.held(1)
     return []
 
 
 @reads("READ_VARIABLE")
 def read_variable(g: GraphBuilder, layer: Layer) -> Out:
-    found = layer.scope.variables.get(_variable(layer))
+    name = named(layer, "variable")
+    found = layer.scope.variables.get(name)
     if found is None:
-        raise layer.unsupported(f"nothing in the file gives the variable {_variable(layer).lstrip('/')!r} a value")
+        raise layer.unsupported(f"nothing in the file gives the variable {name.lstrip('/')!r} a value")
     return as_out(layer, g, found)

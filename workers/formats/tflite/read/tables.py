@@ -6,28 +6,21 @@ import numpy as np
 
 from workers.formats.layer import cast
 from workers.formats.tflite.read.held import Held
-from workers.formats.tflite.read.layer import I32, TEXT, Layer, Out, Value, reads
+from workers.formats.tflite.read.layer import I32, Layer, Out, Value, reads
+from workers.formats.tflite.read.resources import handle, named
 from workers.hub.graph import GraphBuilder
 
 
 @reads("HASHTABLE")
 def hashtable(g: GraphBuilder, layer: Layer) -> Out:
     """A name in place of a table."""
-    name = f"table {layer.i('table_id')}"
-    return Out(array=lambda: np.zeros(0, object), shape=(0,), dtype=TEXT, known=np.asarray(name, object))
-
-
-def _name(layer: Layer) -> str:
-    known = layer.held(0).known
-    if known is None or not isinstance(known.flat[0], str):
-        raise layer.unsupported("which table it means is known only when the model runs")
-    return str(known.flat[0])
+    return handle(f"table {layer.i('table_id')}")
 
 
 @reads("HASHTABLE_IMPORT")
 def hashtable_import(g: GraphBuilder, layer: Layer) -> list[Out]:
     """Inputs: the table, keys, values. A table is filled once, before the first run."""
-    name, keys, values = _name(layer), layer.held(1), layer.held(2)
+    name, keys, values = named(layer, "table"), layer.held(1), layer.held(2)
     if not layer.scope.initialising or keys.array is None or values.array is None:
         raise layer.unsupported("it fills its table with what is computed; ONNX models have no state")
     if len(keys.shape) != 1 or keys.shape != values.shape:
@@ -37,7 +30,7 @@ def hashtable_import(g: GraphBuilder, layer: Layer) -> list[Out]:
 
 
 def _table(layer: Layer) -> tuple[Held, Held]:
-    found = layer.scope.tables.get(_name(layer))
+    found = layer.scope.tables.get(named(layer, "table"))
     if found is None:
         raise layer.unsupported("nothing in the file fills its table")
     return found

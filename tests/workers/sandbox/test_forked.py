@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workers.sandbox import jail
+from tests.workers.sandbox.processes import end_with
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -111,16 +111,7 @@ def test_a_process_of_several_threads_is_not_forked(tmp_path: Path) -> None:
 
 def test_the_job_dies_with_the_one_who_asked_for_it(tmp_path: Path) -> None:
     asking = subprocess.Popen([sys.executable, "-c", program("time.sleep(60)"), str(tmp_path)], cwd=ROOT)
-    deadline = time.monotonic() + 20
-    while len(running := jail.descendants(asking.pid)) < 2:
-        assert time.monotonic() < deadline and asking.poll() is None
-        time.sleep(0.01)
-    asking.kill()
-    asking.wait()
-    deadline = time.monotonic() + 5
-    while running := {pid for pid in running if Path(f"/proc/{pid}").exists()}:
-        assert time.monotonic() < deadline, running
-        time.sleep(0.01)
+    end_with(asking, 2)
 
 
 @pytest.mark.parametrize(("prepare", "words"), [("1 / 0", "ZeroDivisionError"), (THREAD, "would not be safe")])

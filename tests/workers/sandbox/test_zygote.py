@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers.sandbox.processes import end_with
 from workers import toolchains
-from workers.sandbox import Limits, Outcome, jail
+from workers.sandbox import Limits, Outcome
 from workers.sandbox.zygote import Zygote
 from workers.settings import engine_environment, readable_always
 
@@ -104,16 +105,7 @@ def test_a_job_and_its_toolchain_die_with_the_supervisor(tmp_path: Path) -> None
     supervisor = subprocess.Popen([sys.executable, "-c", code, str(request), str(MODEL)], cwd=Path(__file__).parents[3])
     # The warm process and the job; where PyTorch is installed the init of its jail and the tool, too.
     wanted = 4 if toolchains.places()["torch"].installed else 2
-    deadline = time.monotonic() + 60
-    while len(running := jail.descendants(supervisor.pid)) < wanted:
-        assert time.monotonic() < deadline and supervisor.poll() is None
-        time.sleep(0.01)
-    supervisor.kill()
-    supervisor.wait()
-    deadline = time.monotonic() + 5
-    while running := {pid for pid in running if Path(f"/proc/{pid}").exists()}:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    end_with(supervisor, wanted)
 
 
 def test_a_job_whose_listener_fails_leaves_a_warm_process_that_can_be_used(zygote: Zygote, tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+T = TypeVar("T")
 Array = npt.NDArray[Any]
 
 
@@ -53,6 +54,19 @@ class Block:
     width: int
     stride: int
     projects: bool
+
+
+def branches(convolution: Callable[..., T], block: Block, x: T, join: str) -> tuple[T, T]:
+    """A block's three convolutions and its shortcut, which are then to be added.
+
+    ``convolution(name, x, width, size, stride, relu=True)`` makes one; ``join`` stands between the parts of a name.
+    """
+    name, shortcut = block.name + join, x
+    if block.projects:
+        shortcut = convolution(f"{name}shortcut", x, 4 * block.width, 1, block.stride, relu=False)
+    y = convolution(f"{name}conv1", x, block.width, 1, 1)
+    y = convolution(f"{name}conv2", y, block.width, 3, block.stride)
+    return convolution(f"{name}conv3", y, 4 * block.width, 1, 1, relu=False), shortcut
 
 
 def bottlenecks(depths: Sequence[int]) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.networks import Array, Block, Network, Weights, bottlenecks
+from benchmarks.networks import Array, Block, Network, Weights, bottlenecks, branches
 from tests.workers.formats.paddle.programs import op, var
 from workers.formats.paddle.file import write_record
 from workers.formats.paddle.schema import PROGRAM
@@ -81,14 +81,9 @@ class _Net:
         return self.op("relu", f"{name}_relu", {"X": y}, shape) if relu else y
 
     def block(self, block: Block, x: str) -> str:
-        name, shortcut = block.name, x
-        if block.projects:
-            shortcut = self.convolution(f"{name}_shortcut", x, 4 * block.width, 1, block.stride, relu=False)
-        y = self.convolution(f"{name}_conv1", x, block.width, 1, 1)
-        y = self.convolution(f"{name}_conv2", y, block.width, 3, block.stride)
-        y = self.convolution(f"{name}_conv3", y, 4 * block.width, 1, 1, relu=False)
-        sum = self.op("elementwise_add", f"{name}_add", {"X": y, "Y": shortcut}, self.shapes[y], axis=-1)
-        return self.op("relu", f"{name}_relu", {"X": sum}, self.shapes[y])
+        y, shortcut = branches(self.convolution, block, x, "_")
+        sum = self.op("elementwise_add", f"{block.name}_add", {"X": y, "Y": shortcut}, self.shapes[y], axis=-1)
+        return self.op("relu", f"{block.name}_relu", {"X": sum}, self.shapes[y])
 
     def pool(self, name: str, x: str, shape: Sequence[int], kind: str, size: int, **attrs: Any) -> str:
         return self.op("pool2d", name, {"X": x}, shape, pooling_type=kind, ksize=[size] * 2, exclusive=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.flatbuffer_write import Record, Scalar, Value, write
-from benchmarks.networks import Array, Block, Network, Weights, bottlenecks
+from benchmarks.networks import Array, Block, Network, Weights, bottlenecks, branches
 from workers.formats.tflite.file import IDENTIFIER, MODEL, SUBGRAPH
 from workers.formats.tflite.schema import OPERATORS, TENSOR_TYPES, option_tables
 
@@ -127,13 +127,8 @@ class _Net:
                        fused_activation_function=RELU * relu)  # fmt: skip
 
     def block(self, block: Block, x: int) -> int:
-        name, shortcut = block.name, x
-        if block.projects:
-            shortcut = self.convolution(f"{name}/shortcut", x, 4 * block.width, 1, block.stride, relu=False)
-        y = self.convolution(f"{name}/conv1", x, block.width, 1, 1)
-        y = self.convolution(f"{name}/conv2", y, block.width, 3, block.stride)
-        y = self.convolution(f"{name}/conv3", y, 4 * block.width, 1, 1, relu=False)
-        sum = self.computed(name, self.shapes[y], POSITIVE)
+        y, shortcut = branches(self.convolution, block, x, "/")
+        sum = self.computed(block.name, self.shapes[y], POSITIVE)
         return self.op("ADD", [y, shortcut], sum, fused_activation_function=RELU)
 
     def body(self, depths: Sequence[int]) -> None:

@@ -114,7 +114,7 @@ def q_attention(g: GraphBuilder, node: Node) -> Sequence[Value | None]:
     joined = g.Add(g.Mul(product, g.Mul(node.x(3), node.x(4))), node.x(2))
     parts = g.ops("Split", joined, outputs=3, axis=-1, num_outputs=3)
     heads = [_heads(g, part, node.i("num_heads")) for part in parts]
-    return [_attend(g, node, heads, mask=5, bias=99)]
+    return [_attend(g, node, heads, mask=5)]
 
 
 def _biased(g: GraphBuilder, node: Node, given: Sequence[Value]) -> list[Value]:
@@ -131,7 +131,7 @@ def _heads(g: GraphBuilder, x: Value, count: int) -> Value:
     return g.Transpose(g.Reshape(x, [0, 0, count, -1]), perm=[0, 2, 1, 3])
 
 
-def _attend(g: GraphBuilder, node: Node, heads: Sequence[Value], *, mask: int, bias: int) -> Value:
+def _attend(g: GraphBuilder, node: Node, heads: Sequence[Value], *, mask: int, bias: int | None = None) -> Value:
     query, key, value = heads
     scores = g.Mul(g.MatMul(query, g.Transpose(key, perm=[0, 1, 3, 2])), _scale(g, node, query))
     filter_value = number(query, node.f("mask_filter_value", -10000.0))
@@ -139,7 +139,7 @@ def _attend(g: GraphBuilder, node: Node, heads: Sequence[Value], *, mask: int, b
     if node.input(mask) is not None:
         allowed = _allowed(g, node, mask, length)
         scores = g.Add(scores, g.Where(allowed, number(query, 0.0), filter_value))
-    if node.input(bias) is not None:
+    if bias is not None and node.input(bias) is not None:
         scores = g.Add(scores, node.x(bias))
     if node.i("unidirectional"):
         scores = g.Where(_causal(g, g.Shape(query, start=2, end=3), length), scores, _lowest(query))

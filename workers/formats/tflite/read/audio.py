@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from workers.formats import speech
 from workers.formats.layer import cast
-from workers.formats.tflite.read.layer import F32, F64, Array, Layer, Value, reads
+from workers.formats.tflite.read.layer import F32, F64, Layer, Value, reads
 from workers.formats.tflite.read.spatial import LIMIT
 from workers.hub.graph import GraphBuilder
 from workers.inspect.flexbuffer import flex_map
-
-FLOOR = 1e-12
 
 
 def _option(layer: Layer, options: Mapping[str, object], name: str) -> float:
@@ -42,18 +41,9 @@ def audio_spectrogram(g: GraphBuilder, layer: Layer) -> Value:
         raise layer.malformed(f"its window of {width} samples is longer than its input of {samples}")
     places = np.arange(0, samples - width + 1, stride)[:, None] + np.arange(width)
     frames = cast(g, g.Transpose(g.Gather(layer.x(g, 0), places, axis=0), perm=[2, 0, 1]), F64)
-    real, imaginary = (g.MatMul(frames, basis) for basis in _bases(width))
+    real, imaginary = (g.MatMul(frames, basis) for basis in speech.waves(width))
     power = cast(g, g.Add(g.Mul(real, real), g.Mul(imaginary, imaginary)), F32)
     return power if options.get("magnitude_squared") else g.Sqrt(power)
-
-
-def _bases(width: int) -> tuple[Array, Array]:
-    """[width, bins]: the window times cosine and sine of every frequency."""
-    length = 1 << (width - 1).bit_length()
-    place = np.arange(width)[:, None]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * place / width)
-    angle = 2 * np.pi * (place * np.arange(length // 2 + 1) % length) / length
-    return window * np.cos(angle), window * np.sin(angle)
 
 
 @reads("Mfcc")
@@ -69,23 +59,5 @@ def mfcc(g: GraphBuilder, layer: Layer) -> Value:
     if bins < 2 or rate < 1 or not 0 <= low < high:
         raise layer.malformed(f"it takes {bins} bins at {rate} Hz, and those from {low} to {high} Hz")
     magnitude = g.Sqrt(cast(g, layer.x(g, 0), F64))
-    energy = g.Log(g.Max(g.MatMul(magnitude, _mel_bands(bins, rate, bands, low, high)), np.asarray(FLOOR)))
-    angle = np.pi / bands * np.arange(kept) * (np.arange(bands)[:, None] + 0.5)
-    return cast(g, g.MatMul(energy, np.sqrt(2 / bands) * np.cos(angle)), F32)
-
-
-def _mel(frequency: Array | float) -> Array:
-    return np.asarray(1127.0 * np.log1p(np.asarray(frequency) / 700.0))
-
-
-def _mel_bands(bins: int, rate: int, bands: int, low: float, high: float) -> Array:
-    """[bins, bands]: a bin between two centres goes to both bands, by its distance on the mel scale."""
-    step = 0.5 * rate / (bins - 1)
-    edges = _mel(low) + (_mel(high) - _mel(low)) / (bands + 1) * np.arange(bands + 2)
-    mel = _mel(np.arange(bins) * step)
-    matrix = np.zeros((bins, bands + 2))
-    for place in range(int(1.5 + low / step), min(int(high / step), bins - 1) + 1):
-        left = min(int(np.searchsorted(edges[1:], mel[place], side="left")), bands)
-        share = (edges[left + 1] - mel[place]) / (edges[left + 1] - edges[left])
-        matrix[place, left : left + 2] += share, 1 - share
-    return matrix[:, 1:-1]
+    energy = g.Log(g.Max(g.MatMul(magnitude, speech.mel_bands(bins, rate, bands, low, high)), np.asarray(speech.FLOOR)))
+    return cast(g, g.MatMul(energy, speech.cosines(bands, kept)), F32)
